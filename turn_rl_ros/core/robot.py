@@ -60,19 +60,25 @@ class KinematicChain:
     def __init__(self, links: Sequence[Link], joint_names: Sequence[str]) -> None:
         self.joint_names = tuple(joint_names)
         self._links = tuple(links)
-        moving = [link.joint for link in links if link.kind != "fixed"]
-        if moving != list(joint_names):
-            raise ConfigError(f"task.joint_names = {list(joint_names)}, but the URDF's chain moves {moving}")
+        moving = [link for link in links if link.kind != "fixed"]
+        if [link.joint for link in moving] != list(joint_names):
+            raise ConfigError(
+                f"task.joint_names = {list(joint_names)}, but the URDF's chain moves {[link.joint for link in moving]}"
+            )
+        self._prismatic = np.array([link.kind == "prismatic" for link in moving])
+        self._axes = np.array([link.axis for link in moving])
+        self._constant, self._first, self._second, self._tip = _motion(links)
 
     @classmethod
     def from_urdf(cls, text: str, tip: str, joint_names: Sequence[str]) -> "KinematicChain":
         """Walk from the link `tip` up to the root. Raises ConfigError when the URDF has no such link."""
         root = _parse(text)
-        by_child = {joint.find("child").get("link"): joint for joint in root.iter("joint") if joint.find("child") is not None}  # type: ignore[union-attr]
-        links: list[Link] = []
-        at = tip
+        joints = [joint for joint in root.iter("joint") if joint.find("child") is not None]
+        by_child = {joint.find("child").get("link"): joint for joint in joints}  # type: ignore[union-attr]
         if tip not in {link.get("name") for link in root.iter("link")}:
             raise ConfigError(f"task.tip_link = {tip!r} is not a link of the URDF")
+        links: list[Link] = []
+        at = tip
         while at in by_child:
             joint = by_child[at]
             links.append(_link(joint))
@@ -94,39 +100,57 @@ class KinematicChain:
 
     def position(self, joint_position: Matrix) -> Matrix:
         """End-effector position in the base frame, (..., 3) metres."""
-        return self._walk(np.asarray(joint_position, dtype=np.float64))[0]
+        local = self._local(joint_position)
+        place = self._tip[:, 3:]
+        for index in reversed(range(len(self.joint_names))):
+            place = local[..., index, :, :] @ place
+        return place[..., :3, 0]
 
     def jacobian(self, joint_position: Matrix) -> Matrix:
         """Linear-velocity Jacobian, (..., 3, n_joints): end-effector velocity = jacobian @ joint velocity."""
-        tip, axes, origins, kinds = self._walk(np.asarray(joint_position, dtype=np.float64))
-        columns = [
-            axis if kind == "prismatic" else np.cross(axis, tip - origin)
-            for axis, origin, kind in zip(axes, origins, kinds, strict=True)
-        ]
+        local = self._local(joint_position)
+        frames = [local[..., 0, :, :]]
+        for index in range(1, len(self.joint_names)):
+            frames.append(frames[-1] @ local[..., index, :, :])
+        tip = (frames[-1] @ self._tip)[..., :3, 3]
+        columns = []
+        for frame, axis, prismatic in zip(frames, self._axes, self._prismatic, strict=True):
+            # A joint's own motion leaves its axis where it is, so the moved frame gives the axis in the base frame.
+            along = frame[..., :3, :3] @ axis
+            columns.append(along if prismatic else np.cross(along, tip - frame[..., :3, 3]))
         return np.stack(columns, axis=-1)
 
-    def _walk(self, q: Matrix) -> tuple[Matrix, list[Matrix], list[Matrix], list[str]]:
-        lead = q.shape[:-1]
-        rotation = np.broadcast_to(np.eye(3), (*lead, 3, 3))
-        place = np.zeros((*lead, 3))
-        axes, origins, kinds = [], [], []
-        index = 0
-        for link in self._links:
-            place = place + rotation @ link.origin[:3, 3]
-            rotation = rotation @ link.origin[:3, :3]
-            if link.kind == "fixed":
-                continue
-            axis = rotation @ link.axis
-            axes.append(axis)
-            origins.append(place)
-            kinds.append(link.kind)
-            amount = q[..., index]
-            index += 1
-            if link.kind == "prismatic":
-                place = place + axis * amount[..., None]
-            else:
-                rotation = rotation @ _rotation(link.axis, amount)
-        return place, axes, origins, kinds
+    def _local(self, joint_position: Matrix) -> Matrix:
+        """Transform from each joint's parent frame to its moved frame, (..., n_joints, 4, 4)."""
+        q = np.asarray(joint_position, dtype=np.float64)
+        first, second = np.where(self._prismatic, q, np.cos(q)), np.where(self._prismatic, 0.0, np.sin(q))
+        return self._constant + first[..., None, None] * self._first + second[..., None, None] * self._second
+
+
+def _motion(links: Sequence[Link]) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+    """Matrices A, B, C (n, 4, 4) with local transform = A + cos(q) B + sin(q) C, and the fixed transform to the tip.
+
+    Rodrigues' formula, R = a a' + cos(q) (I - a a') + sin(q) [a]x; a prismatic joint is A + q B. Fixed joints are folded
+    into the joint that follows them.
+    """
+    fixed = np.eye(4)
+    parts = []
+    for link in links:
+        fixed = fixed @ link.origin
+        if link.kind == "fixed":
+            continue
+        x, y, z = axis = link.axis / np.linalg.norm(link.axis)
+        constant, first, second = np.zeros((4, 4)), np.zeros((4, 4)), np.zeros((4, 4))
+        if link.kind == "prismatic":
+            constant, first[:3, 3] = np.eye(4), axis
+        else:
+            constant[:3, :3], constant[3, 3] = np.outer(axis, axis), 1.0
+            first[:3, :3] = np.eye(3) - np.outer(axis, axis)
+            second[:3, :3] = [[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]
+        parts.append((fixed @ constant, fixed @ first, fixed @ second))
+        fixed = np.eye(4)
+    a, b, c = (np.array(matrices) for matrices in zip(*parts, strict=True))
+    return a, b, c, fixed
 
 
 @dataclass(frozen=True)
@@ -191,11 +215,3 @@ def _rpy(roll: float, pitch: float, yaw: float) -> Matrix:
             [-sp, cp * sr, cp * cr],
         ]
     )
-
-
-def _rotation(axis: NDArray[np.float64], angle: Matrix) -> Matrix:
-    """Rodrigues' formula; `angle` (...), result (..., 3, 3)."""
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    s, c = np.sin(angle)[..., None, None], np.cos(angle)[..., None, None]
-    return np.eye(3) + s * cross + (1.0 - c) * (cross @ cross)

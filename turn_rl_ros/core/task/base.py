@@ -41,6 +41,14 @@ class Task(Protocol):
         """Reward of a transition that ended in this state, (...)."""
         ...
 
+    def with_goal(self, observation: NDArray[np.float32], goal: Array) -> NDArray[np.float32]:
+        """The same state seen with another goal: `observe` without its forward kinematics, for hindsight, (..., observation.size)."""
+        ...
+
+    def reward_at(self, achieved_goal: Array, goal: Array) -> Array:
+        """`reward` of a transition whose next state achieves `achieved_goal`, (...)."""
+        ...
+
     def terminated(self, next_joint_position: Array, goal: Array) -> NDArray[np.bool_]:
         """Whether the task itself ends in this state, (...)."""
         ...

@@ -74,7 +74,16 @@ class Reach:
 
     def reward(self, next_joint_position: Array, goal: Array) -> Array:
         """`-(distance > radius) - distance`."""
-        distance = self.distance(next_joint_position, goal)
+        return self.reward_at(self.achieved_goal(next_joint_position), goal)
+
+    def with_goal(self, observation: NDArray[np.float32], goal: Array) -> NDArray[np.float32]:
+        """The end effector's place is in the observation; only goal minus end effector changes."""
+        offset = (goal - observation[..., -6:-3]).astype(np.float32)
+        return np.concatenate([observation[..., :-3], offset], axis=-1)
+
+    def reward_at(self, achieved_goal: Array, goal: Array) -> Array:
+        """`-(distance > radius) - distance`."""
+        distance = np.linalg.norm(goal - achieved_goal, axis=-1)
         return -(distance > self._radius).astype(np.float64) - distance
 
     def terminated(self, next_joint_position: Array, goal: Array) -> NDArray[np.bool_]:

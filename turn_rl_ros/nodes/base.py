@@ -1,0 +1,58 @@
+"""What every node shares: its configuration, its line on /diagnostics, and an orderly end."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+from turn_rl_ros.nodes import topics
+
+DIAGNOSTICS_PERIOD_S = 1.0
+
+
+class Diagnosed:
+    """Mixin for a Node: `status()` goes out on /diagnostics once a wall-clock second, whatever the ROS clock does."""
+
+    done = False
+    exit_code = 0
+
+    def start_diagnostics(self: Any) -> None:
+        """Create the publisher and its timer; call once, last in the constructor."""
+        self._diagnostics = topics.publish_on(self, topics.DIAGNOSTICS)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self.publish_diagnostics, clock=steady)
+
+    def publish_diagnostics(self: Any) -> None:
+        """Publish `status()` now."""
+        level, message, values = self.status()
+        pairs = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        name = self.get_fully_qualified_name()
+        status = DiagnosticStatus(level=level, name=f"{name}: state", message=message, hardware_id=name, values=pairs)
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
+        """Level, message and values for /diagnostics."""
+        return DiagnosticStatus.OK, "running", {}
+
+    def close(self) -> None:
+        """Hold, flush, seal: whatever this node must do before it may go."""
+
+    def warn_once_a_second(self: Node, text: str) -> None:
+        """Log a warning that may repeat with every message."""
+        self.get_logger().warning(text, throttle_duration_sec=1.0, throttle_time_source_type=_STEADY)
+
+
+_STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+
+
+def steady_s() -> float:
+    """Monotonic seconds: the clock that backs the ROS clock when that one stands still."""
+    return time.monotonic()
+
+
+OK, WARN, ERROR, STALE = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE

@@ -1,0 +1,203 @@
+"""Collector: joint states and executed commands to a sealed session file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray, String
+
+from turn_rl_ros.core.assembler import Assembler
+from turn_rl_ros.core.config import param
+from turn_rl_ros.core.errors import ConfigError, TurnRlError
+from turn_rl_ros.core.transition import Transition
+from turn_rl_ros.data.recover import recover
+from turn_rl_ros.data.session import SessionWriter
+from turn_rl_ros.nodes import messages, topics
+from turn_rl_ros.nodes.base import ERROR, OK, Diagnosed, steady_s
+from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown, values_of
+from turn_rl_ros.nodes.spin import run_node
+
+LAST_STATE_WAIT_S = 1.0
+"""Wall-clock wait, after the guard closed the window, for messages that are still on their way."""
+
+
+@dataclass(frozen=True)
+class CollectorConfig:
+    """Parameters of the collector."""
+
+    run_dir: str = param("runs/latest", "run directory; sessions go to its folder sessions/")
+    turn: int = param(0, "turn of the next session (the director sets it)", low=0, high=1_000_000)
+
+
+class Collector(Diagnosed, LifecycleNode):
+    """Active: records. Deactivation, for whatever reason, flushes and seals."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("collector", **kwargs)
+        self.spec = declare_task(self)
+        self.config = declare(self, CollectorConfig)
+        refuse_unknown(self)
+        follow_changes(self)
+        self._reader = messages.JointStateReader(self.spec.joint_names)
+        self._directory = sessions_of(self.config.run_dir)
+        for found in recover(self._directory):
+            self.get_logger().warning(found.message)
+        self._writer: SessionWriter | None = None
+        self._assembler = Assembler(self.spec)
+        self._executor_state: dict[str, Any] = {}
+        self._guard_state: dict[str, Any] = {}
+        self._closed_s: float | None = None
+        self._fault = ""
+        self._sealed: dict[str, Any] = {}
+        self._state = topics.publish_on(self, topics.COLLECTOR_STATE)
+        topics.listen_to(self, topics.JOINT_STATES, self._on_state)
+        topics.listen_to(self, topics.EXECUTED, self._on_executed)
+        topics.listen_to(self, topics.GUARD_STATE, self._on_guard)
+        topics.listen_to(self, topics.EXECUTOR_STATE, self._on_executor)
+        self.create_timer(0.1, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._publish_state("idle")
+        self.start_diagnostics()
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Open a session file; refuses, with the reason in the log, when that cannot be done."""
+        facts = {
+            "turn": self.config.turn,
+            "policy_sha256": self._executor_state.get("policy_sha256", ""),
+            "policy_turn": self._executor_state.get("turn", -1),
+            "clock_source": "sim_time" if self.get_parameter("use_sim_time").value else "system",
+            "parameters": values_of(self),
+        }
+        try:
+            self._writer = SessionWriter(self._directory, self.spec, facts)
+        except TurnRlError as error:
+            self.get_logger().error(str(error))
+            self._fault = str(error)
+            self._publish_state("refused")
+            return TransitionCallbackReturn.FAILURE
+        self._assembler = Assembler(self.spec)
+        self._latest_ns = 0
+        self._closed_s = None
+        self._fault = ""
+        self._publish_state("recording")
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Flush and seal."""
+        self._seal("deactivated")
+        return super().on_deactivate(state)
+
+    def close(self) -> None:
+        """Seal before the process goes."""
+        self._seal("collector stopped")
+
+    def _on_state(self, message: JointState) -> None:
+        if self._writer is None:
+            return
+        try:
+            position, velocity, stamp = self._reader.read(message)
+        except TurnRlError as error:
+            self._assembler.dropped["bad_joint_state"] += 1
+            self.warn_once_a_second(f"not recorded: {error}")
+            return
+        self._latest_ns = stamp
+        self._append(self._assembler.state(position, velocity, stamp))
+        if self._closed_s is not None:
+            self._check()
+
+    def _on_executed(self, message: Float64MultiArray) -> None:
+        if self._writer is None:
+            return
+        try:
+            rows = self._assembler.executed(messages.message_to_decision(message))
+        except TurnRlError as error:
+            self._assembler.dropped["bad_command_message"] += 1
+            self.warn_once_a_second(f"not recorded: {error}")
+            return
+        self._append(rows)
+
+    def _append(self, rows: Sequence[Transition]) -> None:
+        assert self._writer is not None
+        try:
+            for row in rows:
+                self._writer.append(row)
+        except TurnRlError as error:
+            self._fault = str(error)
+            self.get_logger().error(f"recording stopped: {error}")
+            self.trigger_deactivate()
+
+    def _on_guard(self, message: String) -> None:
+        self._guard_state = messages.message_to_state(message)
+        phase = self._guard_state.get("phase")
+        if phase == "open":
+            self._closed_s = None
+        elif phase == "closed" and self._writer is not None:
+            self._closed_s = steady_s()
+            self._check()
+
+    def _on_executor(self, message: String) -> None:
+        self._executor_state = messages.message_to_state(message)
+
+    def _check(self) -> None:
+        """Once the window is closed: seal as soon as its last state is here."""
+        if self._writer is None or self._closed_s is None:
+            return
+        complete = self._latest_ns >= self._guard_state.get("until_ns", 0)
+        if complete or steady_s() - self._closed_s > LAST_STATE_WAIT_S:
+            self.trigger_deactivate()
+
+    def _seal(self, reason: str) -> None:
+        if self._writer is None:
+            return
+        writer, self._writer = self._writer, None
+        closed = self._guard_state if self._closed_s is not None else {}
+        facts = {
+            "window_asked_s": self._guard_state.get("window_s", float("nan")),
+            "window_used_s": closed.get("used_s", float("nan")),
+            "wear": {"interventions": self._guard_state.get("interventions", {})},
+        }
+        try:
+            for row in self._assembler.finish():
+                writer.append(row)
+            path = writer.seal(self._fault or closed.get("reason") or reason, {**facts, "drops": dict(self._assembler.dropped)})
+        except TurnRlError as error:
+            self._fault = str(error)
+            self.get_logger().error(f"the session is not sealed, its .part file stays and the next start recovers it: {error}")
+            self._publish_state("failed")
+            return
+        self.get_logger().info(f"sealed {path}: {writer.rows} transitions, dropped {dict(self._assembler.dropped) or 'none'}")
+        self._sealed = {"file": str(path), "rows": writer.rows, "turn": self.config.turn, "used_s": closed.get("used_s")}
+        self._publish_state("sealed")
+
+    def _facts(self) -> dict[str, Any]:
+        rows = self._writer.rows if self._writer else 0
+        return {"fault": self._fault, "rows": rows, "dropped": dict(self._assembler.dropped), **({} if self._writer else self._sealed)}
+
+    def _publish_state(self, phase: str) -> None:
+        self._phase = phase
+        self._state.publish(messages.state_to_message({"phase": phase, **self._facts()}))
+
+    def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
+        """For /diagnostics."""
+        return (ERROR if self._fault else OK), self._fault or self._phase, self._facts()
+
+
+def sessions_of(run_dir: str) -> Path:
+    """The sessions folder of a run, made if need be. Raises ConfigError when it cannot be written."""
+    directory = Path(run_dir).expanduser() / "sessions"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe = directory / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"run_dir = {run_dir!r} cannot be written ({error.strerror}); choose another run_dir") from error
+    return directory
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Console entry `collector`."""
+    return run_node(Collector, args)

@@ -1,0 +1,80 @@
+"""All nodes of a simulated run in one process: `turn-rl demo`. No launch system, the same nodes, the same DDS."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.signals import SignalHandlerOptions
+
+from turn_rl_ros.core.scenario import scenario_file, write_scenario
+from turn_rl_ros.nodes.collector import Collector
+from turn_rl_ros.nodes.director import Director
+from turn_rl_ros.nodes.executor import Executor
+from turn_rl_ros.nodes.guard import GuardNode
+from turn_rl_ros.nodes.spin import Stop, make_executor, spin
+from turn_rl_ros.nodes.trainer import Trainer
+
+NAMESPACE = "turn_rl_demo"
+"""Commands of a simulated run must never reach a real controller that listens on the same machine."""
+SETTLE_S = 1.0
+
+
+class Composition:
+    """arm, executor, guard, collector, trainer and director on one executor, in a namespace of their own."""
+
+    def __init__(self, params_file: Path) -> None:
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        arguments = ["--ros-args", "--params-file", str(params_file), "-r", f"__ns:=/{NAMESPACE}", "--log-level", "warn"]
+        rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+        self.nodes: list[Any] = []
+        self._executor = make_executor()
+        try:
+            from sim.arm_node import ArmNode  # a robot computer has these nodes without the simulator
+
+            self.arm = self._add(ArmNode)
+            self.executor = self._add(Executor)
+            self.guard = self._add(GuardNode)
+            self.collector = self._add(Collector)
+            self.trainer = self._add(Trainer)
+            self.director = self._add(Director)
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, kind: Callable[[], Any]) -> Any:
+        node = kind()
+        self.nodes.append(node)
+        self._executor.add_node(node)
+        return node
+
+    def run(self, look: Callable[["Composition"], None]) -> bool:
+        """Spin until the director is done; False when the user stopped it. `look` is called a few times a second."""
+        stop = Stop()
+
+        def finished() -> bool:
+            look(self)
+            return stop() or self.director.done
+
+        spin(self._executor, finished)
+        return not stop()
+
+    def close(self) -> None:
+        """Director first, then whoever moves the arm; the collector hears the end and seals."""
+        for node in reversed(self.nodes):
+            node.close()
+        self._executor.shutdown()
+        for node in self.nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def prepare(env: str, run_dir: Path, params_file: Path | None, overrides: dict[str, dict[str, Any]]) -> Path:
+    """Write the run's own scenario file and give its path. Raises ConfigError."""
+    target = run_dir / "scenario.yaml"
+    common = {"run_dir": str(run_dir)}
+    merged = {node: {**common, **overrides.get(node, {})} for node in ("collector", "trainer", "director")}
+    merged.update({node: values for node, values in overrides.items() if node not in merged})
+    write_scenario(params_file or scenario_file(env), target, merged)
+    return target

@@ -1,0 +1,173 @@
+"""The crew of the turn procedure over ROS 2: lifecycle nodes for the session, a service for training."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+
+from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.spec import TaskSpec
+from turn_rl_ros.core.store import PolicyStore
+from turn_rl_ros.core.turns import Score, Session, TurnsConfig
+from turn_rl_ros.data.session import summarise
+from turn_rl_ros.nodes import messages, topics
+from turn_rl_ros.nodes.base import steady_s
+
+ANSWER_S = 20.0
+"""Wall-clock wait for another node's answer."""
+OPENING = ("collector", "guard", "executor")
+"""The recorder first, the hand on the arm last; closing goes the other way."""
+
+
+class Interrupted(TurnRlError):
+    """The user asked to stop; what is recorded is sealed and the run resumes."""
+
+
+class RosCrew:
+    """Does the work of a turn through the other nodes. Its methods block, so call them from a thread of their own."""
+
+    def __init__(self, node: Node, spec: TaskSpec, config: TurnsConfig, evaluate: Callable[[int], Score | None]) -> None:
+        self._node, self._spec = node, spec
+        self._run_dir = Path(config.run_dir).expanduser()
+        self._store = PolicyStore(self._run_dir)
+        self._evaluate = evaluate
+        self._changed = threading.Condition()
+        self._states: dict[str, dict[str, Any]] = {}
+        self._stopping = False
+        for name, topic in (
+            ("guard", topics.GUARD_STATE),
+            ("collector", topics.COLLECTOR_STATE),
+            ("executor", topics.EXECUTOR_STATE),
+            ("trainer", topics.TRAINER_STATE),
+        ):
+            topics.listen_to(node, topic, lambda message, name=name: self._heard(name, messages.message_to_state(message)))
+        self._change = {name: node.create_client(ChangeState, f"{name}/change_state") for name in OPENING}
+        self._get = {name: node.create_client(GetState, f"{name}/get_state") for name in OPENING}
+        self._set = {name: node.create_client(SetParameters, f"{name}/set_parameters") for name in ("guard", "collector")}
+        self._train = node.create_client(Trigger, topics.TRAIN_SERVICE)
+
+    def stop(self) -> None:
+        """Let every blocking call end with Interrupted."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def recorded(self, turn: int) -> Session:
+        """Sums over the sealed sessions of `turn`."""
+        return summarise(self._run_dir / "sessions", turn, self._spec)
+
+    def run_session(self, turn: int, window_s: float) -> None:
+        """Open, watch, close. Raises TurnRlError with the node's own words when one refuses."""
+        for name in reversed(OPENING):
+            self._ensure_inactive(name)
+        self._set_parameter("guard", "window_s", window_s)
+        self._set_parameter("collector", "turn", turn)
+        self._states.pop("collector", None)
+        self._states.pop("guard", None)
+        try:
+            for name in OPENING:
+                if not self._transition(name, Transition.TRANSITION_ACTIVATE):
+                    fault = self._states.get(name, {}).get("fault", "")
+                    raise TurnRlError(f"the {name} refuses to open the window: {fault or 'see its log'}")
+            self._wait(self._closed, None, "the window to close")
+            self._wait(lambda: self._phase("collector") in ("sealed", "failed"), ANSWER_S, "the collector to seal the session")
+        finally:
+            if not self._stopping:
+                for name in reversed(OPENING):
+                    self._ensure_inactive(name)
+        if self._phase("collector") != "sealed":
+            raise TurnRlError(f"the session was not sealed: {self._states.get('collector', {}).get('fault') or 'see the collector'}")
+        reason = self._states.get("guard", {}).get("reason", "")
+        if reason and reason != "window used up":
+            raise TurnRlError(f"the session ended early, what was recorded is sealed: {reason}")
+
+    def has_policy(self, turn: int) -> bool:
+        """Whether it is on disk; the trainer publishes the latest one when it starts."""
+        return self._store.find(turn) is not None
+
+    def train(self, turn: int) -> float:
+        """Ask the trainer, wait for the policy and for the executor's word on it."""
+        self._states.pop("trainer", None)
+        answer = self._call(self._train, Trigger.Request(), "trainer")
+        if not answer.success:
+            raise TurnRlError(f"the trainer refuses: {answer.message}")
+        self._wait(lambda: self._phase("trainer") in ("done", "failed", "stopped"), None, "the training to end")
+        state = self._states["trainer"]
+        if state["phase"] != "done":
+            raise TurnRlError(str(state.get("message", "the training was stopped")))
+        self._wait(self._delivered(turn), ANSWER_S, f"the executor to take the policy of turn {turn}")
+        refused = self._states["executor"].get("refused")
+        if refused:
+            raise TurnRlError(f"the executor refused the policy: {refused}")
+        return float(state["seconds"])
+
+    def evaluate(self, turn: int) -> Score | None:
+        """On held-out goals in the simulator, in this process."""
+        return self._evaluate(turn)
+
+    def _delivered(self, turn: int) -> Callable[[], bool]:
+        def delivered() -> bool:
+            state = self._states.get("executor", {})
+            return state.get("turn") == turn or bool(state.get("refused"))
+
+        return delivered
+
+    def _closed(self) -> bool:
+        """The window is over when the guard says so, or when it is gone: then the collector is told to seal."""
+        if self._phase("guard") == "closed" or self._phase("collector") in ("sealed", "failed"):
+            return True
+        return not self._change["guard"].service_is_ready()
+
+    def _phase(self, name: str) -> str | None:
+        return self._states.get(name, {}).get("phase")
+
+    def _heard(self, name: str, state: dict[str, Any]) -> None:
+        with self._changed:
+            self._states[name] = state
+            self._changed.notify_all()
+
+    def _wait(self, until: Callable[[], bool], timeout_s: float | None, what: str) -> None:
+        """Block until `until()`; asked at every state message and twice a second."""
+        deadline = None if timeout_s is None else steady_s() + timeout_s
+        with self._changed:
+            while not until():
+                if self._stopping:
+                    raise Interrupted("stopped; start again with the same run_dir to resume")
+                if deadline is not None and steady_s() > deadline:
+                    raise TurnRlError(f"waited {timeout_s:.0f} s for {what}")
+                self._changed.wait(0.5)
+
+    def _call(self, client: Any, request: Any, name: str) -> Any:
+        self._wait(client.service_is_ready, ANSWER_S, f"the node {name!r} to come up; is it running in this namespace and domain?")
+        future = client.call_async(request)
+        future.add_done_callback(lambda _: self._nudge())
+        self._wait(future.done, ANSWER_S, f"an answer of the node {name!r}")
+        return future.result()
+
+    def _nudge(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _transition(self, name: str, transition: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return self._call(self._change[name], request, name).success
+
+    def _ensure_inactive(self, name: str) -> None:
+        state = self._call(self._get[name], GetState.Request(), name).current_state.id
+        if state == State.PRIMARY_STATE_ACTIVE:
+            self._transition(name, Transition.TRANSITION_DEACTIVATE)
+        elif state == State.PRIMARY_STATE_UNCONFIGURED and not self._transition(name, Transition.TRANSITION_CONFIGURE):
+            raise TurnRlError(f"the node {name!r} cannot be configured: see its log")
+
+    def _set_parameter(self, name: str, parameter: str, value: Any) -> None:
+        request = SetParameters.Request(parameters=[Parameter(parameter, value=value).to_parameter_msg()])
+        result = self._call(self._set[name], request, name).results[0]
+        if not result.successful:
+            raise TurnRlError(f"{name} refuses {parameter} = {value}: {result.reason}")

@@ -1,0 +1,72 @@
+"""Names, types and QoS of every topic and service, once. Names are relative: a namespace makes a second arm."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray, String, UInt8MultiArray
+from trajectory_msgs.msg import JointTrajectory
+
+# Deep enough that a collector which is descheduled for a second at 1,000 ticks/s loses nothing.
+STREAM = QoSProfile(depth=2000, reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST)
+# Only the newest command may move an arm.
+COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+CLOCK_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)  # REP and rclcpp::ClockQoS
+DIAGNOSTICS_QOS = QoSProfile(depth=10)
+
+
+class Topic(NamedTuple):
+    """Where something is said, in which type, and with which QoS."""
+
+    name: str
+    kind: Any
+    qos: QoSProfile
+
+
+def publish_on(node: Node, topic: Topic) -> Publisher:
+    """A publisher of `topic` for `node`."""
+    return node.create_publisher(topic.kind, topic.name, topic.qos)
+
+
+def listen_to(node: Node, topic: Topic, callback: Callable[[Any], None]) -> None:
+    """Call `callback` with every message on `topic`."""
+    node.create_subscription(topic.kind, topic.name, callback, topic.qos)
+
+
+JOINT_STATES = Topic("joint_states", JointState, STREAM)
+"""From the arm, as joint_state_broadcaster publishes it."""
+GOAL = Topic("goal", PoseStamped, LATCHED)
+"""The goal of the running episode, in the base frame (from the executor, for eyes and bags)."""
+PROPOSED = Topic("executor/command", Float64MultiArray, STREAM)
+"""Executor to guard: a `core.decision.Decision`, laid out by `messages.decision_to_message`."""
+EXECUTED = Topic("guard/executed", Float64MultiArray, STREAM)
+"""Guard to collector: the decision as it was sent to the controller, with the cause of any change."""
+POLICY = Topic("turn_rl/policy", UInt8MultiArray, LATCHED)
+"""Trainer to executor: the artifact's bytes; layout.dim[0].label is 'sha256:<hex>'."""
+EXECUTOR_STATE = Topic("executor/state", String, LATCHED)
+"""JSON: the policy that acts (turn, sha256, algorithm) or why the last one was refused."""
+GUARD_STATE = Topic("guard/state", String, LATCHED)
+"""JSON: open or closed, the reason, seconds used, interventions by cause."""
+COLLECTOR_STATE = Topic("collector/state", String, LATCHED)
+"""JSON: recording or sealed, the file, rows, drops by reason."""
+TRAINER_STATE = Topic("trainer/state", String, LATCHED)
+"""JSON: idle, training or failed, turn, step of steps, message."""
+DIRECTOR_STATE = Topic("director/state", String, LATCHED)
+"""JSON: turn, phase, message."""
+VELOCITY_COMMANDS = Topic("forward_velocity_controller/commands", Float64MultiArray, COMMAND)
+POSITION_COMMANDS = Topic("forward_position_controller/commands", Float64MultiArray, COMMAND)
+JOINT_TRAJECTORY = Topic("joint_trajectory_controller/joint_trajectory", JointTrajectory, COMMAND)
+CLOCK = Topic("/clock", Clock, CLOCK_QOS)
+DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, DIAGNOSTICS_QOS)
+
+HOME_SERVICE = "arm/home"
+"""std_srvs/Trigger: drive the arm to its home position; answered at once, arrival is seen from joint_states."""
+TRAIN_SERVICE = "trainer/train"
+"""std_srvs/Trigger: train on everything recorded so far; answered at once, progress is on `trainer/state`."""
