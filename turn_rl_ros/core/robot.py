@@ -20,6 +20,9 @@ from turn_rl_ros.core.errors import ConfigError
 
 Matrix = NDArray[np.float64]
 
+UNLIMITED = 1e6
+"""Limit of a joint whose URDF gives none; finite, so that a task spec is plain JSON."""
+
 
 def read_urdf(where: str) -> str:
     """Text of a URDF: a file path, or `package:path/inside` for a file that an installed Python package ships.
@@ -170,9 +173,9 @@ def limits_from_urdf(text: str, joint_names: Sequence[str]) -> JointLimits:
         limit = joints[name].find("limit") if name in joints else None
         if limit is None:
             raise ConfigError(f"task.joint_names: the URDF has no limited joint {name!r}; it has {sorted(n for n in joints if n)}")
-        low.append(float(limit.get("lower", "-inf")))
-        high.append(float(limit.get("upper", "inf")))
-        velocity.append(float(limit.get("velocity", "inf")))
+        low.append(float(limit.get("lower", -UNLIMITED)))
+        high.append(float(limit.get("upper", UNLIMITED)))
+        velocity.append(float(limit.get("velocity", UNLIMITED)))
     return JointLimits(tuple(low), tuple(high), tuple(velocity))
 
 

@@ -1,0 +1,27 @@
+"""Real rclpy and real DDS, each test in a domain of its own on this machine alone."""
+
+import itertools
+import os
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed (pip install 'turn_rl_ros[ros]')")
+
+_domains = itertools.count(1)
+
+
+@pytest.fixture
+def domain(monkeypatch):
+    """A ROS_DOMAIN_ID that no other test of this run, and hardly one of another run, uses."""
+    number = 1 + (os.getpid() * 7 + next(_domains)) % 100
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    return number
+
+
+@pytest.fixture
+def ros(domain):
+    """rclpy, initialised in a domain of its own."""
+    rclpy.init()
+    yield rclpy
+    rclpy.try_shutdown()
