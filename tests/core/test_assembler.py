@@ -34,7 +34,9 @@ def assembler():
 def feed(assembler, events):
     rows = []
     for kind, value in events:
-        rows += assembler.state(place(value), np.zeros(2), stamp(value)) if kind == "state" else assembler.executed(value)
+        rows += (
+            assembler.state(place(value), np.zeros(2), stamp(value)) if kind == "state" else assembler.executed(value)
+        )
     return rows
 
 
@@ -58,7 +60,7 @@ def test_rows_carry_the_state_the_action_answered_and_the_one_it_led_to(assemble
 
 def test_any_order_of_arrival_within_two_ticks_gives_the_same_rows():
     expected = None
-    events = list(in_order(range(3))) + [("state", 3)]
+    events = [*in_order(range(3)), ("state", 3)]
     for order in itertools.permutations(range(len(events))):
         if any(abs(at - index) > 3 for at, index in enumerate(order)):
             continue
@@ -85,7 +87,11 @@ def test_reward_is_that_of_the_state_the_action_led_to(assembler):
 def test_a_new_episode_cuts_the_one_before_without_ending_it(assembler):
     events = [*in_order([0, 1]), ("state", 2), ("executed", decision(2, episode=1, step=0)), ("state", 3)]
     rows = feed(assembler, events) + assembler.finish()
-    assert [(r.episode, r.truncated, r.terminated) for r in rows] == [(0, False, False), (0, True, False), (1, True, False)]
+    assert [(r.episode, r.truncated, r.terminated) for r in rows] == [
+        (0, False, False),
+        (0, True, False),
+        (1, True, False),
+    ]
 
 
 def test_a_lost_state_drops_the_rows_that_need_it_and_says_so(assembler):

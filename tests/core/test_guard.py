@@ -66,7 +66,9 @@ def test_silence_counts_from_the_last_accepted_command(guard):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.floats(allow_nan=True, allow_infinity=True, width=64), min_size=30, max_size=30), st.floats(-2.9, 2.9))
+@given(
+    st.lists(st.floats(allow_nan=True, allow_infinity=True, width=64), min_size=30, max_size=30), st.floats(-2.9, 2.9)
+)
 def test_whatever_is_asked_an_ideal_joint_never_leaves_its_limits(arm_spec, stream, start):
     guard = Guard(arm_spec, GuardConfig(max_acceleration=20.0, position_margin=0.05))
     position = np.array([np.clip(start, -2.8, 2.8), 0.0, 0.0, -1.5, 0.0, 1.5, 0.0])

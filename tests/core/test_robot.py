@@ -15,7 +15,8 @@ URDF = """
     <origin xyz="1 0 0"/><axis xyz="0 0 1"/><limit velocity="1" effort="1"/></joint>
   <joint name="reach" type="prismatic"><parent link="fore"/><child link="slide"/>
     <origin xyz="0.5 0 0"/><axis xyz="1 0 0"/><limit lower="0" upper="0.4" velocity="0.1" effort="1"/></joint>
-  <joint name="flange" type="fixed"><parent link="slide"/><child link="tip"/><origin xyz="0 0 0.2" rpy="0 0 1.5"/></joint>
+  <joint name="flange" type="fixed"><parent link="slide"/><child link="tip"/>
+    <origin xyz="0 0 0.2" rpy="0 0 1.5"/></joint>
 </robot>
 """
 JOINTS = ("shoulder", "elbow", "reach")

@@ -17,7 +17,12 @@ def test_a_mismatch_names_both_fingerprints_and_the_first_field():
     here, there = make_spec({"kind": "gridworld"}), make_spec({"kind": "gridworld", "slip": 0.25})
     with pytest.raises(SpecMismatch) as caught:
         here.require_same(there, "session-x.h5")
-    for part in (here.fingerprint()[:12], there.fingerprint()[:12], "details.slip: here 0.0, there 0.25", "session-x.h5"):
+    for part in (
+        here.fingerprint()[:12],
+        there.fingerprint()[:12],
+        "details.slip: here 0.0, there 0.25",
+        "session-x.h5",
+    ):
         assert part in str(caught.value)
 
 

@@ -24,9 +24,7 @@ class Bench:
         self.node = rclpy.create_node("tester")
         self.commands, self.executed, self.states = [], [], []
         topics.listen_to(self.node, topics.VELOCITY_COMMANDS, lambda m: self.commands.append(list(m.data)))
-        topics.listen_to(
-            self.node, topics.EXECUTED, lambda m: self.executed.append(messages.message_to_decision(m))
-        )
+        topics.listen_to(self.node, topics.EXECUTED, lambda m: self.executed.append(messages.message_to_decision(m)))
         topics.listen_to(self.node, topics.GUARD_STATE, lambda m: self.states.append(messages.message_to_state(m)))
         self.joint_states = topics.publish_on(self.node, topics.JOINT_STATES)
         self.proposals = topics.publish_on(self.node, topics.PROPOSED)

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from turn_rl_ros.core.task import make_task
 from turn_rl_ros.core.spec import TaskSpec
+from turn_rl_ros.core.task import make_task
 
 NODES = ("arm", "executor", "guard", "collector", "trainer", "director")
 SMALL = {
@@ -42,7 +42,9 @@ def check_session(path, turn, truth, entry):
     with h5py.File(path) as file:
         task = make_task(TaskSpec.from_json(file.attrs["task_spec"]))
         infos = {name: values[:] for name, values in file["infos"].items()}
-        columns = {name: file[name][:] for name in ("observations", "actions", "rewards", "next_observations", "timeouts")}
+        columns = {
+            name: file[name][:] for name in ("observations", "actions", "rewards", "next_observations", "timeouts")
+        }
         assert file.attrs["turn"] == turn
         assert file.attrs["stop_reason"] == "window used up"
         assert file.attrs["window_used_s"] == pytest.approx(10.0, abs=0.051)

@@ -42,12 +42,15 @@ class Artifact:
         return int(self.metadata["turn"])
 
 
-def pack(kind: str, weights: Mapping[str, NDArray], spec: TaskSpec, probes: NDArray[np.float32], metadata: Mapping[str, Any]) -> bytes:
+def pack(
+    kind: str, weights: Mapping[str, NDArray], spec: TaskSpec, probes: NDArray[np.float32], metadata: Mapping[str, Any]
+) -> bytes:
     """Serialise a policy.
 
     Args:
         kind: key of `policy.POLICIES`.
         weights: arrays as that policy takes them; stored as float32.
+        spec: the task.
         probes: (n, observation.size) observations whose actions the receiver must reproduce.
         metadata: JSON values; at least `turn` and `algorithm`.
 
@@ -58,7 +61,9 @@ def pack(kind: str, weights: Mapping[str, NDArray], spec: TaskSpec, probes: NDAr
     policy = POLICIES[kind](arrays, spec)
     observations = np.ascontiguousarray(probes, dtype=np.float32)
     arrays["probe_observations"] = observations
-    arrays["probe_actions"] = np.array([policy.act(o) for o in observations], dtype=np.float32).reshape(len(observations), -1)
+    arrays["probe_actions"] = np.array([policy.act(o) for o in observations], dtype=np.float32).reshape(
+        len(observations), -1
+    )
     facts = {"format": FORMAT, "kind": kind, "task_fingerprint": spec.fingerprint(), **metadata}
     blob = save(arrays, {"turn_rl": json.dumps(facts, sort_keys=True, allow_nan=False)})
     open_artifact(blob, spec)
@@ -96,7 +101,8 @@ def open_artifact(blob: bytes, spec: TaskSpec, sha256: str = "") -> Artifact:
         raise PolicyRejected(f"sha256 is {actual[:12]}, the sender said {sha256[:12]}: damaged on the way")
     if facts.get("task_fingerprint") != spec.fingerprint():
         raise PolicyRejected(
-            f"the policy was trained for task {str(facts.get('task_fingerprint'))[:12]}, this robot runs {spec.fingerprint()[:12]}"
+            f"the policy was trained for task {str(facts.get('task_fingerprint'))[:12]}, "
+            f"this robot runs {spec.fingerprint()[:12]}"
         )
     if facts.get("kind") not in POLICIES or not isinstance(facts.get("turn"), int):
         raise PolicyRejected(f"unknown policy kind {facts.get('kind')!r} or turn {facts.get('turn')!r}")
@@ -121,5 +127,8 @@ def _probe(policy: Policy, arrays: Mapping[str, NDArray], spec: TaskSpec) -> Non
     got = np.array([policy.act(o) for o in observations], dtype=np.float32).reshape(len(observations), -1)
     if got.shape != actions.shape or np.abs(got - actions).max() > PROBE_TOLERANCE:
         raise PolicyRejected("the policy does not give its own probe's actions: damaged, or made for another runtime")
-    if isinstance(spec.action, Box) and ((got < np.array(spec.action.low) - 1e-5) | (got > np.array(spec.action.high) + 1e-5)).any():
+    if (
+        isinstance(spec.action, Box)
+        and ((got < np.array(spec.action.low) - 1e-5) | (got > np.array(spec.action.high) + 1e-5)).any()
+    ):
         raise PolicyRejected("the probe's actions leave the action range")

@@ -81,7 +81,7 @@ class Assembler:
         return rows
 
     def _pair(self, decision: Decision, follower: Decision | None, overdue: bool) -> Transition | str | None:
-        """The transition of `decision`, the reason why there is none ("" for a hold), or None while it may still come."""
+        """The transition of `decision`, why there is none ("" for a hold), or None while it may still come."""
         if decision.episode == NO_EPISODE:
             return ""
         state = self._states.get(decision.stamp_ns)

@@ -1,9 +1,8 @@
-"""What acts in a session: random motion at first, later the policy with exploration around it.
+"""What acts in a session: random motion at first, later the policy and exploration.
 
-Each episode draws one mode, so that whole stretches of data belong to one behaviour and `Transition.behaviour` can say which.
+Each episode draws one mode, so that whole stretches of data come from one behaviour and `Transition.behaviour` says which.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,36 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.config import param
+from turn_rl_ros.core.exploration import ArmExplorer, Explorer, GridExplorer
 from turn_rl_ros.core.policy import Policy
-from turn_rl_ros.core.spec import Box, TaskSpec
+from turn_rl_ros.core.task import Task
 
-BEHAVIOURS = ("random", "policy", "exploring policy", "homing")
-"""Names of `Transition.behaviour`."""
+BEHAVIOURS = ("random", "policy", "exploring", "homing")
+"""Names of `Transition.behaviour`. Exploring is the policy with noise on an arm, a directed search on a grid."""
 
 RANDOM, POLICY, EXPLORING, HOMING = range(len(BEHAVIOURS))
 
 
 @dataclass(frozen=True)
 class BehaviourConfig:
-    """How a session explores; part of the `executor` block of a scenario file."""
+    """How a session explores; the `behaviour` block of the executor in a scenario file."""
 
     random_share: float = param(0.1, "share of later sessions' episodes that move at random", low=0.0, high=1.0)
-    policy_share: float = param(0.2, "share of later sessions' episodes that follow the policy alone", low=0.0, high=1.0)
-    noise: float = param(0.4, "standard deviation of the exploring policy's noise, as a share of the action range's half", low=0.0, high=2.0)
-    noise_time_s: float = param(0.25, "time over which noise stays alike", unit="s", low=0.0, high=60.0)
-    random_scale: float = param(0.8, "the same standard deviation for random motion", low=0.0, high=3.0)
-    random_time_s: float = param(0.5, "time over which random motion stays alike", unit="s", low=0.0, high=60.0)
-    random_reach: float = param(0.6, "standard deviation of the posture around home towards which an episode's random motion is drawn", unit="rad", low=0.0, high=6.3)
-    pull: float = param(1.0, "random motion: share of the distance to that posture taken back in a second", unit="1/s", low=0.0, high=20.0)
-    epsilon: float = param(0.2, "discrete tasks: share of the exploring policy's actions that are random", low=0.0, high=1.0)
-    stickiness: float = param(0.7, "discrete tasks: probability that a random action repeats the last one", low=0.0, high=1.0)
-
-
-_erf = np.vectorize(math.erf)
-
-
-def _normal_cdf(x):
-    return 0.5 * (1.0 + _erf(x / math.sqrt(2.0)))
+    policy_share: float = param(0.2, "share of later sessions' episodes by the policy alone", low=0.0, high=1.0)
+    random_scale: float = param(
+        1.0, "arms: random motion is uniform over this share of the action range", low=0.0, high=1.0
+    )
+    random_time_s: float = param(0.5, "arms: time over which random motion stays alike", unit="s", low=0.0, high=60.0)
+    random_reach: float = param(
+        0.3, "arms: spread around home of the postures that random motion is drawn to", unit="rad", low=0.0, high=6.3
+    )
+    pull: float = param(
+        1.0, "arms: share of the way to that posture that is drawn back per second", unit="1/s", low=0.0, high=20.0
+    )
+    noise: float = param(
+        0.4, "arms: standard deviation of exploring noise as a share of the action range's half", low=0.0, high=2.0
+    )
+    noise_time_s: float = param(0.25, "arms: time over which that noise stays alike", unit="s", low=0.0, high=60.0)
+    stickiness: float = param(
+        0.7, "grids: probability that a random move repeats the last one", low=0.0, high=1.0
+    )
+    walk_steps: int = param(
+        30, "grids: random moves after each rarely visited cell that exploring goes to", unit="steps", low=1, high=100000
+    )
 
 
 class Behaviour(Protocol):
@@ -55,46 +60,43 @@ class Behaviour(Protocol):
         ...
 
 
-class ArmBehaviour:
-    """Box actions: Ornstein-Uhlenbeck motion about a random posture, or the policy plus Ornstein-Uhlenbeck noise.
+class SessionBehaviour:
+    """Chooses the actions of one session. Its state is the mode of the episode, the explorer's, and `rng`."""
 
-    The first n_joints entries of the observation are taken as joint positions when actions are joint velocities.
-    """
-
-    def __init__(self, spec: TaskSpec, home, policy: Policy | None, config: BehaviourConfig, rng: np.random.Generator) -> None:
-        assert isinstance(spec.action, Box)
-        self._policy, self._config, self._rng, self._home = policy, config, rng, home
-        low, high = np.array(spec.action.low, dtype=np.float32), np.array(spec.action.high, dtype=np.float32)
-        self._low, self._high, self._half = low, high, (high - low) / 2
-        self._period_s = spec.period_s
-        self._follows_posture = spec.action.size == len(home)
+    def __init__(
+        self, explorer: Explorer, config: BehaviourConfig, policy: Policy | None, rng: np.random.Generator
+    ) -> None:
+        self._explorer, self._config, self._policy, self._rng = explorer, config, policy, rng
         self._mode = RANDOM
-        self._noise = np.zeros(spec.action.size)
-        self._posture = np.array(home)
 
     def begin(self, episode: int) -> None:
-        """Draw the episode's mode and posture; the noise starts afresh."""
-        config, rng = self._config, self._rng
-        self._mode = RANDOM
-        if self._policy is not None:
-            draw = rng.random()
-            if draw >= config.random_share:
-                self._mode = POLICY if draw < config.random_share + config.policy_share else EXPLORING
-        self._posture = self._home + config.random_reach * rng.standard_normal(len(self._home))
-        self._noise = rng.standard_normal(len(self._half))
+        """An episode starts: draw its mode."""
+        self._mode = self._draw_mode()
+        self._explorer.begin()
 
-    def act(self, observation):
-        """See `Behaviour.act`."""
-        config = self._config
-        time_s = config.random_time_s if self._mode == RANDOM else config.noise_time_s
-        keep = np.exp(-self._period_s / time_s) if time_s > 0 else 0.0
-        self._noise = keep * self._noise + np.sqrt(1 - keep**2) * self._rng.standard_normal(len(self._half))
-        if self._mode == RANDOM:
-            action = config.random_scale * self._half * (2 * _normal_cdf(self._noise) - 1)
-            if self._follows_posture:
-                action = action + config.pull * (self._posture - observation[: len(self._posture)])
-        else:
+    def act(self, observation: NDArray[np.float32]) -> tuple[NDArray, int]:
+        """The action for an observation (observation.size,), and what chose it as an index into BEHAVIOURS."""
+        if self._policy is None or self._mode == RANDOM:
+            action = self._explorer.random(observation)
+        elif self._mode == POLICY:
             action = self._policy.act(observation)
-            if self._mode == EXPLORING:
-                action = action + config.noise * self._half * self._noise
-        return np.clip(action, self._low, self._high).astype(np.float32), self._mode
+        else:
+            action = self._explorer.explore(observation, self._policy)
+        self._explorer.remember(observation, action)
+        return action, self._mode
+
+    def _draw_mode(self) -> int:
+        if self._policy is None:
+            return RANDOM
+        draw = self._rng.random()
+        if draw < self._config.random_share:
+            return RANDOM
+        return POLICY if draw < self._config.random_share + self._config.policy_share else EXPLORING
+
+
+def make_behaviour(
+    task: Task, config: BehaviourConfig, policy: Policy | None, rng: np.random.Generator
+) -> Behaviour:
+    """What acts in a session of `task`; without a policy, random motion. The one constructor that nodes use."""
+    explorer = GridExplorer if task.spec.discrete else ArmExplorer
+    return SessionBehaviour(explorer(task, config, rng), config, policy, rng)

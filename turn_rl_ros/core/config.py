@@ -76,7 +76,7 @@ def check(item: Field, value: Any, prefix: str = "") -> Any:
 def _scalar(item: Field, default: Any, value: Any, name: str) -> Any:
     low, high = item.metadata["low"], item.metadata["high"]
     choices, unit = item.metadata["choices"], item.metadata["unit"]
-    if isinstance(default, bool) or isinstance(default, str):
+    if isinstance(default, bool | str):
         if not isinstance(value, type(default)):
             raise ConfigError(f"{name} must be a {type(default).__name__}, not {value!r}")
     elif isinstance(value, bool) or not isinstance(value, int | float):
@@ -91,7 +91,7 @@ def _scalar(item: Field, default: Any, value: Any, name: str) -> Any:
             raise ConfigError(f"{name} must be finite, not {value!r}")
     if choices and value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-    if low is not None and value < low or high is not None and value > high:
+    if (low is not None and value < low) or (high is not None and value > high):
         span = f"[{'-inf' if low is None else low}, {'inf' if high is None else high}]"
         raise ConfigError(f"{name} = {value} is outside {span} {unit}".rstrip())
     return value

@@ -30,5 +30,5 @@ class Decision:
     """Bit set of `core.guard.Cause`."""
 
     def executed(self, command: NDArray[np.float64], intervention: int) -> "Decision":
-        """This decision as the guard passed it on."""
+        """The decision as the guard passed it on."""
         return replace(self, command=command, intervention=int(intervention))

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def make_env(spec: TaskSpec, seed: int = 0) -> "ArmEnv":
-    """The simulated environment of a spec. Raises TurnRlError when its simulator cannot be imported."""
+    """Make the simulated environment of a spec. Raises TurnRlError when its simulator cannot be imported."""
     from sim import make_env as make
 
     return make(spec, seed)

@@ -40,15 +40,27 @@ class Cause(IntFlag):
 class GuardConfig:
     """Parameters of the guard. They can only tighten what the robot description allows."""
 
-    window_s: float = param(60.0, "robot time of one session, from the first state on", unit="s", low=0.05, high=86400.0)
-    position_margin: float = param(0.05, "kept clear of each joint's position limits", unit="rad or m", low=0.0, high=1.0)
+    window_s: float = param(
+        60.0, "robot time of one session, from the first state on", unit="s", low=0.05, high=86400.0
+    )
+    position_margin: float = param(
+        0.05, "kept clear of each joint's position limits", unit="rad or m", low=0.0, high=1.0
+    )
     velocity_scale: float = param(1.0, "share of each joint's velocity limit that may be used", low=0.01, high=1.0)
     max_acceleration: float = param(
-        20.0, "largest change of a commanded velocity per second; also what braking may count on", unit="rad/s^2 or m/s^2", low=0.1, high=1000.0
+        20.0,
+        "largest change of a commanded velocity per second; also what braking may count on",
+        unit="rad/s^2 or m/s^2",
+        low=0.1,
+        high=1000.0,
     )
     silence_periods: int = param(3, "control periods without a command after which the arm is held", low=1, high=100)
     state_timeout_s: float = param(
-        1.0, "no joint state for so long ends the window (wall clock: the ROS clock may stand still)", unit="s", low=0.05, high=60.0
+        1.0,
+        "no joint state for so long ends the window (wall clock: the ROS clock may stand still)",
+        unit="s",
+        low=0.05,
+        high=60.0,
     )
 
 
@@ -99,7 +111,11 @@ class Guard:
         return safe, cause
 
     def hold(self) -> Array:
-        """The command that keeps the arm where it is. Raises RuntimeError before the first state under position control."""
+        """The command that keeps the arm where it is.
+
+        Raises:
+            RuntimeError: position control, and no joint state so far.
+        """
         if self._velocity_control:
             self._last = np.zeros_like(self._last)
             return self._last
@@ -124,9 +140,7 @@ class Guard:
         ramped = np.clip(safe, self._last - step, self._last + step)
         if (ramped != safe).any():
             cause |= Cause.ACCELERATION_LIMIT
-        braked = np.clip(
-            ramped, -self._stoppable(position - self._low), self._stoppable(self._high - position)
-        )
+        braked = np.clip(ramped, -self._stoppable(position - self._low), self._stoppable(self._high - position))
         if (braked != ramped).any():
             cause |= Cause.POSITION_LIMIT
         return braked, cause
@@ -134,8 +148,8 @@ class Guard:
     def _stoppable(self, room: Array) -> Array:
         """Largest speed from which a joint still stops within `room` at the acceleration limit.
 
-        The speed acts for one more period before braking starts: v T + v^2 / (2 a) = room. Outside the limits (room < 0)
-        only motion back inside is left.
+        The speed acts for one more period before braking starts: v T + v^2 / (2 a) = room. Outside the limits (room
+        < 0) only motion back inside is left.
         """
         reach = self._max_acceleration * self._period_s
         return np.sqrt(reach**2 + 2 * self._max_acceleration * np.maximum(room, 0.0)) - reach

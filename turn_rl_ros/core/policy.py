@@ -16,7 +16,7 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 
 class Policy(Protocol):
-    """Maps an observation (observation.size,) to an action: (action.size,) float32, or () int64 for discrete tasks."""
+    """Maps an observation (observation.size,) to an action: (action.size,) float32, or () int64 if discrete."""
 
     def act(self, observation: NDArray[np.float32]) -> NDArray:
         """The deterministic action."""
@@ -24,9 +24,10 @@ class Policy(Protocol):
 
 
 class TanhPolicy:
-    """Mean action of a tanh policy (Haarnoja et al. 2018, appendix C), averaged over the ensemble, scaled to the bounds.
+    """Mean action of a tanh policy (Haarnoja et al. 2018, appendix C), averaged over the ensemble.
 
-    Besides the layers, `obs_mean` and `obs_std` (observation.size,) normalise the input.
+    Besides the layers, `obs_mean` and `obs_std` (observation.size,) normalise the input. The output is scaled to the
+    bounds of the action space.
     """
 
     kind = "tanh_mlp"
@@ -65,7 +66,7 @@ class ArgmaxPolicy:
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.int64]:
         """() int64."""
-        return np.argmax(self.values(observation)).astype(np.int64)
+        return np.array(np.argmax(self.values(observation)), dtype=np.int64)
 
     def values(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """Action values averaged over the ensemble, (n_actions,)."""
@@ -90,7 +91,7 @@ def forward(layers: list[tuple[NDArray, NDArray]], x: NDArray) -> NDArray:
 
 def _layers(weights: Weights, inputs: int, outputs: int) -> list[tuple[NDArray, NDArray]]:
     """The layers in order; raises PolicyRejected where shapes do not chain from `inputs` to `outputs`."""
-    layers = []
+    layers: list[tuple[NDArray, NDArray]] = []
     while f"w{len(layers)}" in weights:
         i = len(layers)
         weight, bias = weights[f"w{i}"], weights.get(f"b{i}")

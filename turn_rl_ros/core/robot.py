@@ -32,7 +32,9 @@ def read_urdf(where: str) -> str:
     """
     package, colon, inside = where.partition(":")
     if colon and find_spec(package) is None:
-        raise ConfigError(f"task.urdf = {where!r}: the Python package {package!r} is not installed; give the path of a URDF file")
+        raise ConfigError(
+            f"task.urdf = {where!r}: the Python package {package!r} is not installed; give the path of a URDF file"
+        )
     if colon:
         origin = find_spec(package).origin  # type: ignore[union-attr]
         path = Path(str(origin)).parent / inside
@@ -41,7 +43,9 @@ def read_urdf(where: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"task.urdf = {where!r}: cannot read {path} ({error.strerror}); give the path of a URDF file") from error
+        raise ConfigError(
+            f"task.urdf = {where!r}: cannot read {path} ({error.strerror}); give the path of a URDF file"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -133,8 +137,8 @@ class KinematicChain:
 def _motion(links: Sequence[Link]) -> tuple[Matrix, Matrix, Matrix, Matrix]:
     """Matrices A, B, C (n, 4, 4) with local transform = A + cos(q) B + sin(q) C, and the fixed transform to the tip.
 
-    Rodrigues' formula, R = a a' + cos(q) (I - a a') + sin(q) [a]x; a prismatic joint is A + q B. Fixed joints are folded
-    into the joint that follows them.
+    Rodrigues' formula, R = a a' + cos(q) (I - a a') + sin(q) [a]x; a prismatic joint is A + q B. Fixed joints are
+    folded into the joint that follows them.
     """
     fixed = np.eye(4)
     parts = []
@@ -172,7 +176,9 @@ def limits_from_urdf(text: str, joint_names: Sequence[str]) -> JointLimits:
     for name in joint_names:
         limit = joints[name].find("limit") if name in joints else None
         if limit is None:
-            raise ConfigError(f"task.joint_names: the URDF has no limited joint {name!r}; it has {sorted(n for n in joints if n)}")
+            raise ConfigError(
+                f"task.joint_names: the URDF has no limited joint {name!r}; it has {sorted(n for n in joints if n)}"
+            )
         low.append(float(limit.get("lower", -UNLIMITED)))
         high.append(float(limit.get("upper", UNLIMITED)))
         velocity.append(float(limit.get("velocity", UNLIMITED)))

@@ -23,7 +23,10 @@ def choose_env(env: str) -> tuple[str, str]:
     if env not in SCENARIOS:
         raise ConfigError(f"env = {env!r}; known: {', '.join(SCENARIOS)}")
     if env != FALLBACK and find_spec("pybullet") is None:
-        return FALLBACK, f"PyBullet cannot be imported, so {FALLBACK!r} runs instead of {env!r}; `pip install pybullet` brings the arm"
+        return (
+            FALLBACK,
+            f"PyBullet cannot be imported, so {FALLBACK!r} runs instead of {env!r} (pip install pybullet)",
+        )
     return env, ""
 
 
@@ -56,4 +59,6 @@ def write_scenario(source: Path, target: Path, overrides: Mapping[str, Mapping[s
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"run_dir {target.parent} cannot be written ({error.strerror}); choose another run_dir") from error
+        raise ConfigError(
+            f"run_dir {target.parent} cannot be written ({error.strerror}); choose another run_dir"
+        ) from error

@@ -94,13 +94,14 @@ class TaskSpec:
     def from_json(cls, text: str) -> "TaskSpec":
         """Inverse of `to_json`; raises TurnRlError when the text is no task spec."""
         try:
-            values = json.loads(text)
+            values: dict[str, Any] = json.loads(text)
             action, observation = values.pop("action"), values.pop("observation")
             spaces = {key: tuple(value) for key, value in action.items()}
+            fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
             return cls(
                 action=Box(**spaces) if "low" in spaces else Discrete(**spaces),
                 observation=Box(**{key: tuple(value) for key, value in observation.items()}),
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()},
+                **fields,
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise TurnRlError(f"not a task spec: {error}") from error
@@ -115,7 +116,8 @@ class TaskSpec:
             return
         where = first_difference(json.loads(self.to_json()), json.loads(other.to_json()))
         raise SpecMismatch(
-            f"{what} was made for task {other.fingerprint()[:12]}, this is {self.fingerprint()[:12]}; first difference: {where}"
+            f"{what} was made for task {other.fingerprint()[:12]}, this is {self.fingerprint()[:12]}; "
+            f"first difference: {where}"
         )
 
 

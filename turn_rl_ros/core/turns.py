@@ -1,5 +1,7 @@
-"""The turn procedure: session, training, delivery, evaluation, and again. The director walks it over ROS; a study can
-walk it in process. What is finished is read from the run directory, so a run resumes where it stood.
+"""The turn procedure: session, training, delivery, evaluation, and again.
+
+The director walks it over ROS; a study can walk it in process. What is finished is read from the run directory, so a
+run resumes where it stood.
 """
 
 import json
@@ -22,7 +24,9 @@ class TurnsConfig:
     turns: int = param(6, "turns to walk: each one session and one training", low=1, high=100000)
     window_s: float = param(60.0, "robot time of each session", unit="s", low=0.05, high=86400.0)
     train: bool = param(True, "train after each session; without it the deployed policy stays")
-    evaluate_goals: int = param(100, "held-out goals on which each policy is scored in the simulator (0: no simulator here)", low=0, high=100000)
+    evaluate_goals: int = param(
+        100, "held-out goals on which each policy is scored in the simulator (0: no simulator here)", low=0, high=100000
+    )
     evaluate_seed: int = param(12345, "seed of the held-out goals, apart from every session's", low=0, high=2**31 - 1)
 
 
@@ -132,7 +136,11 @@ def _score(score: Score | None) -> dict[str, float | None]:
 
 def describe(entry: dict[str, Any]) -> str:
     """One line on a finished turn."""
-    success = "not scored" if entry["success_rate"] is None else f"success {entry['success_rate']:.2f}, return {entry['mean_return']:.2f}"
+    success = (
+        "not scored"
+        if entry["success_rate"] is None
+        else f"success {entry['success_rate']:.2f}, return {entry['mean_return']:.2f}"
+    )
     return (
         f"turn {entry['turn']}: {entry['transitions']} transitions in {entry['robot_seconds']:.1f} robot-seconds, "
         f"trained {entry['train_seconds']:.0f} s, {success}"

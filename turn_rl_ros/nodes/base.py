@@ -6,7 +6,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 
 from turn_rl_ros.nodes import topics
 
@@ -42,7 +41,7 @@ class Diagnosed:
     def close(self) -> None:
         """Hold, flush, seal: whatever this node must do before it may go."""
 
-    def warn_once_a_second(self: Node, text: str) -> None:
+    def warn_once_a_second(self: Any, text: str) -> None:
         """Log a warning that may repeat with every message."""
         self.get_logger().warning(text, throttle_duration_sec=1.0, throttle_time_source_type=_STEADY)
 

@@ -79,7 +79,7 @@ class Collector(Diagnosed, LifecycleNode):
             self._publish_state("refused")
             return TransitionCallbackReturn.FAILURE
         self._assembler = Assembler(self.spec)
-        self._latest_ns = 0
+        self._first_ns = self._latest_ns = 0
         self._closed_s = None
         self._fault = ""
         self._publish_state("recording")
@@ -89,6 +89,16 @@ class Collector(Diagnosed, LifecycleNode):
         """Flush and seal."""
         self._seal("deactivated")
         return super().on_deactivate(state)
+
+    @property
+    def recording(self) -> bool:
+        """Whether a session file is open."""
+        return self._writer is not None
+
+    @property
+    def rows(self) -> int:
+        """Transitions of the open session."""
+        return self._writer.rows if self._writer else 0
 
     def close(self) -> None:
         """Seal before the process goes."""
@@ -104,6 +114,7 @@ class Collector(Diagnosed, LifecycleNode):
             self.warn_once_a_second(f"not recorded: {error}")
             return
         self._latest_ns = stamp
+        self._first_ns = self._first_ns or stamp
         self._append(self._assembler.state(position, velocity, stamp))
         if self._closed_s is not None:
             self._check()
@@ -156,25 +167,41 @@ class Collector(Diagnosed, LifecycleNode):
         closed = self._guard_state if self._closed_s is not None else {}
         facts = {
             "window_asked_s": self._guard_state.get("window_s", float("nan")),
-            "window_used_s": closed.get("used_s", float("nan")),
+            # A guard that is gone says nothing; then the time that was watched is the time that was used.
+            "window_used_s": closed.get("used_s", (self._latest_ns - self._first_ns) / 1e9),
             "wear": {"interventions": self._guard_state.get("interventions", {})},
         }
         try:
             for row in self._assembler.finish():
                 writer.append(row)
-            path = writer.seal(self._fault or closed.get("reason") or reason, {**facts, "drops": dict(self._assembler.dropped)})
+            path = writer.seal(
+                self._fault or closed.get("reason") or reason, {**facts, "drops": dict(self._assembler.dropped)}
+            )
         except TurnRlError as error:
             self._fault = str(error)
-            self.get_logger().error(f"the session is not sealed, its .part file stays and the next start recovers it: {error}")
+            self.get_logger().error(
+                f"the session is not sealed, its .part file stays and the next start recovers it: {error}"
+            )
             self._publish_state("failed")
             return
-        self.get_logger().info(f"sealed {path}: {writer.rows} transitions, dropped {dict(self._assembler.dropped) or 'none'}")
-        self._sealed = {"file": str(path), "rows": writer.rows, "turn": self.config.turn, "used_s": closed.get("used_s")}
+        self.get_logger().info(
+            f"sealed {path}: {writer.rows} transitions, dropped {dict(self._assembler.dropped) or 'none'}"
+        )
+        self._sealed = {
+            "file": str(path),
+            "rows": writer.rows,
+            "turn": self.config.turn,
+            "used_s": closed.get("used_s"),
+        }
         self._publish_state("sealed")
 
     def _facts(self) -> dict[str, Any]:
-        rows = self._writer.rows if self._writer else 0
-        return {"fault": self._fault, "rows": rows, "dropped": dict(self._assembler.dropped), **({} if self._writer else self._sealed)}
+        return {
+            "fault": self._fault,
+            "rows": self.rows,
+            "dropped": dict(self._assembler.dropped),
+            **({} if self._writer else self._sealed),
+        }
 
     def _publish_state(self, phase: str) -> None:
         self._phase = phase
@@ -194,7 +221,9 @@ def sessions_of(run_dir: str) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ConfigError(f"run_dir = {run_dir!r} cannot be written ({error.strerror}); choose another run_dir") from error
+        raise ConfigError(
+            f"run_dir = {run_dir!r} cannot be written ({error.strerror}); choose another run_dir"
+        ) from error
     return directory
 
 

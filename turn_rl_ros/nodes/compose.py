@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from turn_rl_ros.core.scenario import scenario_file, write_scenario
+from turn_rl_ros.nodes.base import steady_s
 from turn_rl_ros.nodes.collector import Collector
 from turn_rl_ros.nodes.director import Director
 from turn_rl_ros.nodes.executor import Executor
@@ -26,7 +28,15 @@ class Composition:
 
     def __init__(self, params_file: Path) -> None:
         os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        arguments = ["--ros-args", "--params-file", str(params_file), "-r", f"__ns:=/{NAMESPACE}", "--log-level", "warn"]
+        arguments = [
+            "--ros-args",
+            "--params-file",
+            str(params_file),
+            "-r",
+            f"__ns:=/{NAMESPACE}",
+            "--log-level",
+            "warn",
+        ]
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
         self.nodes: list[Any] = []
         self._executor = make_executor()
@@ -60,14 +70,45 @@ class Composition:
         spin(self._executor, finished)
         return not stop()
 
+    def activity(self) -> "Activity | None":
+        """What takes time right now, for a progress bar."""
+        window, training, scoring = self.guard.window, self.trainer.facts, self.director.scoring
+        if window is not None:
+            note = f"{window.left_s:.0f} s of robot time left, {self.collector.rows} transitions"
+            return Activity("window", window.used_s, window.used_s + window.left_s, note)
+        if training.get("phase") == "training":
+            metrics = training.get("metrics", {})
+            note = ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
+            return Activity("training", training["step"], training["steps"], note)
+        if scoring is not None:
+            return Activity("held-out goals", scoring[0], scoring[1], "")
+        return None
+
     def close(self) -> None:
-        """Director first, then whoever moves the arm; the collector hears the end and seals."""
-        for node in reversed(self.nodes):
+        """The director first, then the hand on the arm; the collector hears why the window closed, and seals."""
+        order = ("director", "executor", "guard", "collector", "trainer", "arm")
+        for node in sorted(self.nodes, key=lambda node: order.index(node.get_name())):
+            if isinstance(node, Collector):
+                self._let_seal(node)
             node.close()
         self._executor.shutdown()
         for node in self.nodes:
             node.destroy_node()
         rclpy.try_shutdown()
+
+    def _let_seal(self, collector: Collector) -> None:
+        deadline = steady_s() + SETTLE_S
+        spin(self._executor, lambda: not collector.recording or steady_s() > deadline)
+
+
+@dataclass(frozen=True)
+class Activity:
+    """One thing under way: `done` of `total`, in its own unit."""
+
+    kind: str
+    done: float
+    total: float
+    note: str
 
 
 def prepare(env: str, run_dir: Path, params_file: Path | None, overrides: dict[str, dict[str, Any]]) -> Path:

@@ -1,7 +1,9 @@
 """The crew of the turn procedure over ROS 2: lifecycle nodes for the session, a service for training."""
 
+import math
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,15 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.store import PolicyStore
 from turn_rl_ros.core.turns import Score, Session, TurnsConfig
-from turn_rl_ros.data.session import summarise
+from turn_rl_ros.data.manifest import sealed_files
+from turn_rl_ros.data.sealed import read_info
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import steady_s
 
@@ -26,6 +30,9 @@ OPENING = ("collector", "guard", "executor")
 """The recorder first, the hand on the arm last; closing goes the other way."""
 
 
+STOPPED = "stopped; start again with the same run_dir to resume"
+
+
 class Interrupted(TurnRlError):
     """The user asked to stop; what is recorded is sealed and the run resumes."""
 
@@ -33,7 +40,9 @@ class Interrupted(TurnRlError):
 class RosCrew:
     """Does the work of a turn through the other nodes. Its methods block, so call them from a thread of their own."""
 
-    def __init__(self, node: Node, spec: TaskSpec, config: TurnsConfig, evaluate: Callable[[int], Score | None]) -> None:
+    def __init__(
+        self, node: Node, spec: TaskSpec, config: TurnsConfig, evaluate: Callable[[int], Score | None]
+    ) -> None:
         self._node, self._spec = node, spec
         self._run_dir = Path(config.run_dir).expanduser()
         self._store = PolicyStore(self._run_dir)
@@ -47,10 +56,12 @@ class RosCrew:
             ("executor", topics.EXECUTOR_STATE),
             ("trainer", topics.TRAINER_STATE),
         ):
-            topics.listen_to(node, topic, lambda message, name=name: self._heard(name, messages.message_to_state(message)))
+            topics.listen_to(node, topic, partial(self._heard, name))
         self._change = {name: node.create_client(ChangeState, f"{name}/change_state") for name in OPENING}
         self._get = {name: node.create_client(GetState, f"{name}/get_state") for name in OPENING}
-        self._set = {name: node.create_client(SetParameters, f"{name}/set_parameters") for name in ("guard", "collector")}
+        self._set = {
+            name: node.create_client(SetParameters, f"{name}/set_parameters") for name in ("guard", "collector")
+        }
         self._train = node.create_client(Trigger, topics.TRAIN_SERVICE)
 
     def stop(self) -> None:
@@ -59,9 +70,20 @@ class RosCrew:
             self._stopping = True
             self._changed.notify_all()
 
+    def check(self) -> None:
+        """Raise Interrupted once `stop` was called; for work that waits for nobody."""
+        if self._stopping:
+            raise Interrupted(STOPPED)
+
     def recorded(self, turn: int) -> Session:
-        """Sums over the sealed sessions of `turn`."""
-        return summarise(self._run_dir / "sessions", turn, self._spec)
+        """Sums over the sealed sessions of `turn`. Raises SpecMismatch when the run holds sessions of another task."""
+        infos = [read_info(path) for path in sealed_files(self._run_dir / "sessions")]
+        for info in infos:
+            self._spec.require_same(info.spec, info.path.name)
+        mine = [info for info in infos if info.facts["turn"] == turn]
+        rows = sum(info.rows for info in mine)
+        used = [info.facts["window_used_s"] for info in mine]
+        return Session(sum(s if math.isfinite(s) else 0.0 for s in used), rows)
 
     def run_session(self, turn: int, window_s: float) -> None:
         """Open, watch, close. Raises TurnRlError with the node's own words when one refuses."""
@@ -77,13 +99,17 @@ class RosCrew:
                     fault = self._states.get(name, {}).get("fault", "")
                     raise TurnRlError(f"the {name} refuses to open the window: {fault or 'see its log'}")
             self._wait(self._closed, None, "the window to close")
-            self._wait(lambda: self._phase("collector") in ("sealed", "failed"), ANSWER_S, "the collector to seal the session")
+            self._wait(
+                lambda: self._phase("collector") in ("sealed", "failed"), ANSWER_S, "the collector to seal the session"
+            )
         finally:
             if not self._stopping:
                 for name in reversed(OPENING):
                     self._ensure_inactive(name)
         if self._phase("collector") != "sealed":
-            raise TurnRlError(f"the session was not sealed: {self._states.get('collector', {}).get('fault') or 'see the collector'}")
+            raise TurnRlError(
+                f"the session was not sealed: {self._states.get('collector', {}).get('fault') or 'see the collector'}"
+            )
         reason = self._states.get("guard", {}).get("reason", "")
         if reason and reason != "window used up":
             raise TurnRlError(f"the session ended early, what was recorded is sealed: {reason}")
@@ -128,9 +154,9 @@ class RosCrew:
     def _phase(self, name: str) -> str | None:
         return self._states.get(name, {}).get("phase")
 
-    def _heard(self, name: str, state: dict[str, Any]) -> None:
+    def _heard(self, name: str, message: String) -> None:
         with self._changed:
-            self._states[name] = state
+            self._states[name] = messages.message_to_state(message)
             self._changed.notify_all()
 
     def _wait(self, until: Callable[[], bool], timeout_s: float | None, what: str) -> None:
@@ -138,14 +164,17 @@ class RosCrew:
         deadline = None if timeout_s is None else steady_s() + timeout_s
         with self._changed:
             while not until():
-                if self._stopping:
-                    raise Interrupted("stopped; start again with the same run_dir to resume")
+                self.check()
                 if deadline is not None and steady_s() > deadline:
                     raise TurnRlError(f"waited {timeout_s:.0f} s for {what}")
                 self._changed.wait(0.5)
 
     def _call(self, client: Any, request: Any, name: str) -> Any:
-        self._wait(client.service_is_ready, ANSWER_S, f"the node {name!r} to come up; is it running in this namespace and domain?")
+        self._wait(
+            client.service_is_ready,
+            ANSWER_S,
+            f"the node {name!r} to come up; is it running in this namespace and domain?",
+        )
         future = client.call_async(request)
         future.add_done_callback(lambda _: self._nudge())
         self._wait(future.done, ANSWER_S, f"an answer of the node {name!r}")

@@ -7,7 +7,7 @@ from typing import Any
 from rclpy.node import Node
 
 from turn_rl_ros.core.errors import TurnRlError
-from turn_rl_ros.core.evaluation import evaluate_policy
+from turn_rl_ros.core.evaluation import score_turn
 from turn_rl_ros.core.turns import Score, TurnsConfig, walk
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import ERROR, OK, Diagnosed, steady_s
@@ -26,7 +26,9 @@ class Director(Diagnosed, Node):
         refuse_unknown(self)
         self.summary: dict[str, Any] = {}
         self.fault = ""
-        self._said = "starting"
+        self.scoring: tuple[int, int] | None = None
+        """Held-out goals tried, and how many there are, while a policy is scored."""
+        self.said = "starting"
         self._state = topics.publish_on(self, topics.DIRECTOR_STATE)
         self._crew = RosCrew(self, self.spec, self.config, self._evaluate)
         self._thread = threading.Thread(target=self._walk, name="turns")
@@ -51,18 +53,25 @@ class Director(Diagnosed, Node):
             self.done = True
 
     def _say(self, line: str) -> None:
-        self._said = line
+        self.said = line
         self.get_logger().info(line)
         self._state.publish(messages.state_to_message({"message": line}))
 
     def _evaluate(self, turn: int) -> Score | None:
         if not self.config.evaluate_goals:
             return None
-        return evaluate_policy(self.spec, self.config, turn)
+        try:
+            return score_turn(self.spec, self.config, turn, self._scored)
+        finally:
+            self.scoring = None
+
+    def _scored(self, done: int, total: int) -> None:
+        self.scoring = (done, total)
+        self._crew.check()
 
     def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """For /diagnostics."""
-        return (ERROR if self.fault else OK), self.fault or self._said, {"run_dir": self.config.run_dir}
+        return (ERROR if self.fault else OK), self.fault or self.said, {"run_dir": self.config.run_dir}
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from std_msgs.msg import String, UInt8MultiArray
 from std_srvs.srv import Trigger
 
 from turn_rl_ros.core.artifact import Artifact, open_artifact
-from turn_rl_ros.core.behaviour import BEHAVIOURS, BehaviourConfig, SessionBehaviour
+from turn_rl_ros.core.behaviour import HOLD, HOMING, BehaviourConfig, SessionBehaviour
 from turn_rl_ros.core.errors import PolicyRejected, TurnRlError
 from turn_rl_ros.core.pilot import Pilot, PilotConfig, Ticker
 from turn_rl_ros.core.task import make_task
@@ -55,15 +55,7 @@ class Executor(Diagnosed, LifecycleNode):
         turn = self._artifact.turn if self._artifact else 0
         seed = int(np.random.SeedSequence([self.config.seed, turn]).generate_state(1)[0]) >> 1
         config = PilotConfig(**{**asdict(self.config), "seed": seed})
-        behaviour = self._new_behaviour()
-        self._pilot = Pilot(
-            self._task,
-            config,
-            behaviour,
-            on_episode=self._refresh,
-            homing=BEHAVIOURS.index("homing"),
-            holding=BEHAVIOURS.index("hold"),
-        )
+        self._pilot = Pilot(self._task, config, self._new_behaviour(), on_episode=self._refresh, homing=HOMING, holding=HOLD)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -108,13 +100,13 @@ class Executor(Diagnosed, LifecycleNode):
         if self._pilot is not None and messages.message_to_state(message).get("phase") == "closed":
             self.trigger_deactivate()
 
-    def _refresh(self) -> Any:
+    def _refresh(self) -> SessionBehaviour:
         """Between two episodes: take up a policy that came in meanwhile."""
         assert self._pilot is not None
         current = self._pilot.behaviour
         return current if self._artifact is self._acting else self._new_behaviour()
 
-    def _new_behaviour(self) -> Any:
+    def _new_behaviour(self) -> SessionBehaviour:
         self._acting = self._artifact
         turn = self._artifact.turn if self._artifact else 0
         rng = np.random.default_rng([self.config.seed, turn])

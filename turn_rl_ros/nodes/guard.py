@@ -65,6 +65,11 @@ class GuardNode(Diagnosed, LifecycleNode):
         self._close("deactivated")
         return super().on_deactivate(state)
 
+    @property
+    def window(self) -> Window | None:
+        """The open window; None while there is none."""
+        return self._window if self._guard else None
+
     def close(self) -> None:
         """Hold before the process goes."""
         self._close("guard stopped")

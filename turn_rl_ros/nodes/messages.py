@@ -49,14 +49,17 @@ class JointStateReader:
             position, velocity = position[self._index], velocity[self._index]
         if not (np.isfinite(position).all() and np.isfinite(velocity).all()):
             bad = int(np.argmin(np.isfinite(position) & np.isfinite(velocity)))
-            raise TurnRlError(f"joint_states: {self._wanted[bad]} is not finite (position {position[bad]}, velocity {velocity[bad]})")
+            raise TurnRlError(
+                f"joint_states: {self._wanted[bad]} is not finite (position {position[bad]}, velocity {velocity[bad]})"
+            )
         return position, velocity, stamp_ns(message.header.stamp)
 
     def _order(self, names: list[str]) -> list[int] | None:
         missing = [name for name in self._wanted if name not in names]
         if missing:
             raise TurnRlError(
-                f"joint_states has no joint {missing[0]!r}; it has {', '.join(names) or 'no names'}: is this the robot of task.joint_names?"
+                f"joint_states has no joint {missing[0]!r}, it has {', '.join(names) or 'no names'}; "
+                "is this the robot of task.joint_names?"
             )
         self._seen = names
         return None if names == list(self._wanted) else [names.index(name) for name in self._wanted]
@@ -66,7 +69,9 @@ def decision_to_message(decision: Decision) -> Float64MultiArray:
     """Lay a decision out as [sec, nanosec, episode, step, behaviour, intervention, goal x 3, command x n]."""
     sec, nanosec = divmod(decision.stamp_ns, 1_000_000_000)
     head = (sec, nanosec, decision.episode, decision.step, decision.behaviour, decision.intervention)
-    return Float64MultiArray(layout=_LAYOUT, data=[*map(float, head), *decision.goal.tolist(), *decision.command.tolist()])
+    return Float64MultiArray(
+        layout=_LAYOUT, data=[*map(float, head), *decision.goal.tolist(), *decision.command.tolist()]
+    )
 
 
 def message_to_decision(message: Float64MultiArray) -> Decision:

@@ -43,7 +43,7 @@ def declare_task(node: Node) -> TaskSpec:
     kind = override.value if override is not None else "reach"
     if kind not in CONFIGS:
         raise ConfigError(f"{node.get_name()}: task.kind = {kind!r}; known: {', '.join(CONFIGS)}")
-    config = declare(node, CONFIGS[kind], "task.")
+    config: Any = declare(node, CONFIGS[kind], "task.")
     return make_spec({item.name: getattr(config, item.name) for item in fields(config)}, node.get_name())
 
 

@@ -37,8 +37,11 @@ def spin(executor: Executor, stop: Callable[[], bool]) -> None:
 
 
 class Stop:
-    """SIGINT and SIGTERM as a flag. The first asks for an orderly end (hold, flush, seal); later ones change nothing:
-    an impatient second Ctrl-C must not cost the session."""
+    """SIGINT and SIGTERM as a flag.
+
+    The first asks for an orderly end (hold, flush, seal); later ones change nothing: an impatient second Ctrl-C must
+    not cost the session.
+    """
 
     def __init__(self) -> None:
         self.asked = False
@@ -46,6 +49,7 @@ class Stop:
             signal.signal(number, self._ask)
 
     def __call__(self) -> bool:
+        """Whether a signal came."""
         return self.asked
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
@@ -60,7 +64,7 @@ def run_node(factory: Callable[[], Any], args: Sequence[str] | None = None) -> i
     """
     stop = Stop()
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
         node = factory()
     except Exception as error:
         # rcl wraps a malformed parameter file in several lines; a user needs the first.

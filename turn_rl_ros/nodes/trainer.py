@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
@@ -45,7 +44,8 @@ class Trainer(Diagnosed, Node):
         refuse_unknown(self)
         self._run_dir = Path(self.config.run_dir).expanduser()
         self._store = PolicyStore(self._run_dir)
-        self._facts: dict[str, Any] = {"phase": "idle"}
+        self.facts: dict[str, Any] = {"phase": "idle"}
+        """What the training is at; replaced as a whole, so that another thread may read it."""
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._policy = topics.publish_on(self, topics.POLICY)
@@ -75,7 +75,7 @@ class Trainer(Diagnosed, Node):
         return response
 
     def _start(self) -> None:
-        self._facts = {"phase": "training", "step": 0, "steps": self._learning.steps}
+        self.facts = {"phase": "training", "step": 0, "steps": self._learning.steps}
         self._report()
         self._thread = threading.Thread(target=self._train, name="training")
         self._thread.start()
@@ -84,7 +84,7 @@ class Trainer(Diagnosed, Node):
         started = steady_s()
         try:
             dataset = load_dataset(self._run_dir / "sessions", self.spec)
-            turn = int(np.max(dataset.session_turns)) + 1
+            turn = max(info.facts["turn"] for info in dataset.sessions) + 1
             blob = train(
                 dataset,
                 self._learning,
@@ -95,36 +95,43 @@ class Trainer(Diagnosed, Node):
             )
             path = self._store.save(turn, blob)
             self._policy.publish(messages.policy_to_message(blob))
-            self._facts = {"phase": "done", "turn": turn, "file": str(path), "seconds": steady_s() - started}
-            self.get_logger().info(f"policy of turn {turn} from {len(dataset)} transitions in {steady_s() - started:.0f} s: {path}")
+            self.facts = {"phase": "done", "turn": turn, "file": str(path), "seconds": steady_s() - started}
+            self.get_logger().info(
+                f"policy of turn {turn} from {len(dataset)} transitions in {steady_s() - started:.0f} s: {path}"
+            )
         except Stopped:
-            self._facts = {"phase": "stopped"}
+            self.facts = {"phase": "stopped"}
         except TurnRlError as error:
-            self._facts = {"phase": "failed", "message": str(error)}
+            self.facts = {"phase": "failed", "message": str(error)}
             self.get_logger().error(f"no new policy, the deployed one stays: {error}")
         except Exception as error:  # the thread's last line of defence: a silent death would stall the turn for ever
-            self._facts = {"phase": "failed", "message": f"{type(error).__name__}: {error}"}
+            self.facts = {"phase": "failed", "message": f"{type(error).__name__}: {error}"}
             self.get_logger().error(f"no new policy, the deployed one stays; this is a bug: {error!r}")
             raise
         finally:
             self._report()
             if self.config.once:
-                self.exit_code = 0 if self._facts["phase"] == "done" else 1
+                self.exit_code = 0 if self.facts["phase"] == "done" else 1
                 self.done = True
 
     def _progress(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:
-        self._facts = {"phase": "training", "step": step, "steps": steps, "metrics": {k: float(v) for k, v in metrics.items()}}
+        self.facts = {
+            "phase": "training",
+            "step": step,
+            "steps": steps,
+            "metrics": {k: float(v) for k, v in metrics.items()},
+        }
 
     def _report(self) -> None:
         """Publish the state when it has changed; the training thread only leaves it to be seen."""
-        facts = self._facts
+        facts = self.facts
         if facts is not self._published:
             self._published = facts
             self._state.publish(messages.state_to_message(facts))
 
     def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """For /diagnostics."""
-        facts = self._facts
+        facts = self.facts
         return (ERROR if facts["phase"] == "failed" else OK), str(facts["phase"]), facts
 
 

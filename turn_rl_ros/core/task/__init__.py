@@ -1,6 +1,6 @@
 """Tasks: from `task.*` parameters to a spec, and from a spec to the code that gives it meaning."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from turn_rl_ros.core.config import from_mapping
@@ -13,8 +13,8 @@ from turn_rl_ros.core.task.reach import Reach, ReachConfig, reach_spec
 __all__ = ["CONFIGS", "Task", "make_spec", "make_task"]
 
 CONFIGS: dict[str, type] = {"reach": ReachConfig, "gridworld": GridConfig}
-_SPECS = {"reach": reach_spec, "gridworld": grid_spec}
-_TASKS = {"reach": Reach, "gridworld": Grid}
+_SPECS: dict[str, Callable[[Any], TaskSpec]] = {"reach": reach_spec, "gridworld": grid_spec}
+_TASKS: dict[str, Callable[[TaskSpec], Task]] = {"reach": Reach, "gridworld": Grid}
 
 
 def make_spec(values: Mapping[str, Any], where: str = "task") -> TaskSpec:

@@ -49,7 +49,9 @@ def read_world(text: str, where: str) -> World:
             raise ConfigError(f"{where}: row {r} has {len(row)} cells, row 0 has {len(rows[0])}")
         for c, cell in enumerate(row):
             if cell not in "O#SR":
-                raise ConfigError(f"{where}: row {r} column {c} is {cell!r}; use O (free), # (wall), S (start), R (reward)")
+                raise ConfigError(
+                    f"{where}: row {r} column {c} is {cell!r}; use O (free), # (wall), S (start), R (reward)"
+                )
             if cell in cells:
                 cells[cell].append((r, c))
     for name, found in cells.items():

@@ -12,7 +12,7 @@ from turn_rl_ros.core.spec import Box, TaskSpec
 from turn_rl_ros.core.task.base import Array
 
 DAMPING = 0.05
-"""Damping of the least-squares inverse (Nakamura and Hanafusa 1986), in m/rad: bounds joint speed near singularities."""
+"""Damping of the least-squares inverse (Nakamura and Hanafusa 1986), m/rad: bounds joint speed near singularities."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,20 @@ class ReachConfig:
     )
     tip_link: str = param("panda_grasptarget", "link whose origin is the end effector")
     joint_names: tuple[str, ...] = param(tuple(f"panda_joint{i}" for i in range(1, 8)), "joints, base to tip")
-    home: tuple[float, ...] = param((0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79), "start of an episode, a value a joint", unit="rad")
+    home: tuple[float, ...] = param(
+        (0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79), "start of an episode, a value a joint", unit="rad"
+    )
     action: str = param("joint_velocity", "action space", choices=("joint_velocity", "ee_velocity"))
     max_joint_velocity: float = param(1.0, "largest commanded joint speed", unit="rad/s", low=0.01, high=10.0)
-    max_ee_velocity: float = param(0.5, "largest end-effector speed along an axis (ee_velocity)", unit="m/s", low=0.01, high=5.0)
-    goal_low: tuple[float, ...] = param((0.4, -0.2, 0.1), "lower corner of the goal box in the base frame, x y z", unit="m")
-    goal_high: tuple[float, ...] = param((0.7, 0.2, 0.4), "upper corner of the goal box in the base frame, x y z", unit="m")
+    max_ee_velocity: float = param(
+        0.5, "largest end-effector speed along an axis (ee_velocity)", unit="m/s", low=0.01, high=5.0
+    )
+    goal_low: tuple[float, ...] = param(
+        (0.4, -0.2, 0.1), "lower corner of the goal box in the base frame, x y z", unit="m"
+    )
+    goal_high: tuple[float, ...] = param(
+        (0.7, 0.2, 0.4), "upper corner of the goal box in the base frame, x y z", unit="m"
+    )
     success_radius_m: float = param(0.05, "an episode that ends this close is a success", unit="m", low=0.001, high=1.0)
     rate_hz: float = param(20.0, "control rate", unit="Hz", low=0.1, high=1000.0)
     episode_steps: int = param(50, "steps in an episode", unit="steps", low=1, high=100000)
@@ -62,7 +70,9 @@ class Reach:
     def observe(self, joint_position: Array, joint_velocity: Array, goal: Array) -> NDArray[np.float32]:
         """Joint position, joint velocity, end-effector position, goal minus end effector: (..., 2 n + 6)."""
         tip = self.chain.position(joint_position)
-        return np.concatenate([joint_position, joint_velocity, tip, goal - tip], axis=-1, dtype=np.float32, casting="same_kind")
+        return np.concatenate(
+            [joint_position, joint_velocity, tip, goal - tip], axis=-1, dtype=np.float32, casting="same_kind"
+        )
 
     def achieved_goal(self, joint_position: Array) -> Array:
         """End-effector position, (..., 3)."""
@@ -110,12 +120,16 @@ class Reach:
 
 
 def reach_spec(config: ReachConfig) -> TaskSpec:
-    """The spec of a reach task on the arm that `config.urdf` describes. Raises ConfigError for a config that contradicts it."""
+    """The spec of a reach task on the arm that `config.urdf` describes. Raises ConfigError where they disagree."""
     text = read_urdf(config.urdf)
     names, n = config.joint_names, len(config.joint_names)
     if len(config.home) != n:
         raise ConfigError(f"task.home has {len(config.home)} values for {n} joints")
-    if len(config.goal_low) != 3 or len(config.goal_high) != 3 or not all(a < b for a, b in zip(config.goal_low, config.goal_high, strict=True)):
+    if (
+        len(config.goal_low) != 3
+        or len(config.goal_high) != 3
+        or not all(a < b for a, b in zip(config.goal_low, config.goal_high, strict=True))
+    ):
         raise ConfigError(f"task.goal_low {config.goal_low} must lie below task.goal_high {config.goal_high}, x y z")
     limits = limits_from_urdf(text, names)
     chain = KinematicChain.from_urdf(text, config.tip_link, names)

@@ -1,0 +1,165 @@
+"""Two ways to see something new: correlated noise for arms, a directed search for grids. NumPy only."""
+
+import math
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turn_rl_ros.core.policy import Policy
+from turn_rl_ros.core.spec import Box
+from turn_rl_ros.core.task import Task
+
+if TYPE_CHECKING:
+    from turn_rl_ros.core.behaviour import BehaviourConfig
+
+Array = NDArray[np.float64]
+Cell = tuple[int, ...]
+
+
+class Explorer(Protocol):
+    """Finds actions that a policy alone would not; observations are (observation.size,)."""
+
+    def begin(self) -> None:
+        """An episode starts."""
+        ...
+
+    def random(self, observation: NDArray[np.float32]) -> NDArray:
+        """An action without a policy."""
+        ...
+
+    def explore(self, observation: NDArray[np.float32], policy: Policy) -> NDArray:
+        """An action with one."""
+        ...
+
+    def remember(self, observation: NDArray[np.float32], action: NDArray) -> None:
+        """What was chosen in the end, by whom ever."""
+        ...
+
+
+class ArmExplorer:
+    """Ornstein-Uhlenbeck noise: neighbouring ticks push alike, so that the arm goes somewhere instead of trembling.
+
+    Random motion turns it into velocities that are uniform over the action range and adds a pull towards a posture near
+    home, new in each episode: uniform, because conservatism costs most where the data has hardly any actions, and the
+    fastest actions are the useful ones; the pull, because a random walk would leave the arm at its joint limits.
+    """
+
+    def __init__(self, task: Task, config: "BehaviourConfig", rng: np.random.Generator) -> None:
+        action = task.spec.action
+        assert isinstance(action, Box)
+        self._task, self._config, self._rng = task, config, rng
+        self._low, self._high = np.array(action.low), np.array(action.high)
+        self._half, self._middle = (self._high - self._low) / 2, (self._high + self._low) / 2
+        self._period_s = task.spec.period_s
+        self._joints = len(task.home) if action.size == len(task.home) else 0
+        self._noise = np.zeros(action.size)
+        self._pulled_to = np.zeros(action.size)
+
+    def begin(self) -> None:
+        """A new posture; the noise starts in its stationary distribution."""
+        posture = self._task.home + self._config.random_reach * self._rng.standard_normal(len(self._task.home))
+        self._pulled_to = posture if self._joints else self._task.achieved_goal(posture)
+        self._noise = self._rng.standard_normal(len(self._half))
+
+    def random(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Velocities within the bounds, (action.size,)."""
+        self._advance(self._config.random_time_s)
+        uniform = np.array([math.erf(x / math.sqrt(2.0)) for x in self._noise])
+        # Joint velocities are pulled in joint space; end-effector velocities where the observation has the end effector.
+        place = observation[: self._joints] if self._joints else observation[-6:-3]
+        return self._bounded(
+            self._middle
+            + self._config.random_scale * self._half * uniform
+            + self._config.pull * (self._pulled_to - place)
+        )
+
+    def explore(self, observation: NDArray[np.float32], policy: Policy) -> NDArray[np.float32]:
+        """The policy's action plus noise, within the bounds."""
+        self._advance(self._config.noise_time_s)
+        return self._bounded(policy.act(observation) + self._config.noise * self._half * self._noise)
+
+    def remember(self, observation: NDArray[np.float32], action: NDArray) -> None:
+        """Nothing to remember."""
+
+    def _advance(self, time_s: float) -> None:
+        """One period of the Ornstein-Uhlenbeck process with unit variance, exactly discretised."""
+        keep = math.exp(-self._period_s / time_s) if time_s > 0 else 0.0
+        self._noise = keep * self._noise + math.sqrt(1 - keep**2) * self._rng.standard_normal(len(self._noise))
+
+    def _bounded(self, action: Array) -> NDArray[np.float32]:
+        return np.clip(action, self._low, self._high).astype(np.float32)
+
+
+class GridExplorer:
+    """Goes to a cell that it has rarely seen, by moves that it has seen work, then walks at random from there.
+
+    What it knows is what this session has shown it: the map is not an input.
+    """
+
+    def __init__(self, task: Task, config: "BehaviourConfig", rng: np.random.Generator) -> None:
+        self._config, self._rng = config, rng
+        self._actions = task.spec.action.size
+        self._visits: Counter[Cell] = Counter()
+        self._moves: dict[Cell, dict[int, Cell]] = {}
+        self._last: tuple[Cell, int] | None = None
+        self._plan: deque[tuple[Cell, int]] = deque()
+        self._walk = 0
+
+    def begin(self) -> None:
+        """Back at the start: the last move leads nowhere, and the plan is void."""
+        self._last = None
+        self._plan.clear()
+        self._walk = 0
+
+    def random(self, observation: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The last move again, or any."""
+        if self._last is not None and self._rng.random() < self._config.stickiness:
+            return np.array(self._last[1])
+        return np.array(self._rng.integers(self._actions))
+
+    def explore(self, observation: NDArray[np.float32], policy: Policy) -> NDArray[np.int64]:
+        """The next move of the plan, of a new plan, or of the walk after one."""
+        here = _cell(observation)
+        if self._plan and self._plan[0][0] != here:  # slipped off the way
+            self._plan.clear()
+        if not self._plan and self._walk == 0:
+            self._plan = self._way(here)
+            self._walk = self._config.walk_steps
+        if self._plan:
+            return np.array(self._plan.popleft()[1])
+        self._walk -= 1
+        return self.random(observation)
+
+    def remember(self, observation: NDArray[np.float32], action: NDArray) -> None:
+        """Count the cell, and learn where the move before led."""
+        here = _cell(observation)
+        self._visits[here] += 1
+        if self._last is not None:
+            self._moves.setdefault(self._last[0], {})[self._last[1]] = here
+        self._last = (here, int(action))
+
+    def _way(self, here: Cell) -> deque[tuple[Cell, int]]:
+        """(cell, move) pairs along a shortest known way to the least visited cell that can be reached."""
+        came: dict[Cell, tuple[Cell, int]] = {}
+        reached, queue = [here], deque([here])
+        while queue:
+            cell = queue.popleft()
+            for move, following in self._moves.get(cell, {}).items():
+                if following not in came and following != here:
+                    came[following] = (cell, move)
+                    reached.append(following)
+                    queue.append(following)
+        fewest = min(self._visits[cell] for cell in reached)
+        rare = [cell for cell in reached if self._visits[cell] == fewest]
+        at = rare[int(self._rng.integers(len(rare)))]
+        way: deque[tuple[Cell, int]] = deque()
+        while at != here:
+            way.appendleft(came[at])
+            at = came[at][0]
+        return way
+
+
+def _cell(observation: NDArray[np.float32]) -> Cell:
+    return tuple(int(value) for value in np.rint(observation))

@@ -1,0 +1,1 @@
+"""Sessions on disk and the datasets made of them: no ROS, no torch, no simulator."""

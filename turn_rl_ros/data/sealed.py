@@ -1,0 +1,124 @@
+"""A sealed session: flat, contiguous HDF5 with D4RL names, written once and never changed."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.spec import TaskSpec
+from turn_rl_ros.data.errors import DatasetError
+from turn_rl_ros.data.schema import FACTS, SCHEMA_VERSION, dataset_path, row_dtype
+
+SUFFIX = ".h5"
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """What a sealed file says about itself, without its rows."""
+
+    path: Path
+    spec: TaskSpec
+    facts: Mapping[str, Any]
+    """Every name of `schema.FACTS`; what nobody told reads as the default there."""
+    rows: int
+    offsets: Mapping[str, int]
+    """Column -> byte at which its contiguous values start in the file; empty columns have none."""
+
+
+def write_sealed(path: Path, facts: Mapping[str, Any], rows: NDArray) -> None:
+    """Write the rows (n,) of `row_dtype` and the attributes into the new file `path`. Raises OSError."""
+    with h5py.File(path, "w") as file:
+        for name, value in facts.items():
+            file.attrs[name] = json.dumps(value, sort_keys=True) if isinstance(FACTS[name], dict) else value
+        for column in rows.dtype.names or ():
+            file.create_dataset(dataset_path(column), data=np.ascontiguousarray(rows[column]))
+
+
+def read_info(path: Path) -> SessionInfo:
+    """Check the whole structure of a sealed file and say what it holds; the rows stay on disk.
+
+    Raises:
+        DatasetError: not a session file, or one with a missing, misshapen or truncated column; names it.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            facts = _facts(path, file)
+            spec = TaskSpec.from_json(facts["task_spec"])
+            if spec.fingerprint() != facts["fingerprint"]:
+                raise DatasetError(f"{path.name}: the fingerprint is not the one of its task spec")
+            columns = row_dtype(spec)
+            rows = _row_count(path, file)
+            offsets = {name: _offset(path, file, name, columns[name], rows) for name in columns.names or ()}
+    except TurnRlError as error:
+        raise error if isinstance(error, DatasetError) else DatasetError(f"{path.name}: {error}") from error
+    except FileNotFoundError:
+        raise DatasetError(f"{path} does not exist") from None
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, RecursionError) as error:
+        raise DatasetError(f"{path.name} is not a readable session file: {_line(error)}") from error
+    return SessionInfo(path, spec, facts, rows, {name: at for name, at in offsets.items() if at is not None})
+
+
+def read_rows(info: SessionInfo) -> NDArray:
+    """All rows of a sealed session as records of `row_dtype`, (rows,). Raises DatasetError."""
+    out = np.empty(info.rows, row_dtype(info.spec))
+    try:
+        with h5py.File(info.path, "r") as file:
+            for name in out.dtype.names or ():
+                out[name] = file[dataset_path(name)][()]
+    except (OSError, KeyError, ValueError) as error:
+        raise DatasetError(f"{info.path.name}: {_line(error)}") from error
+    return out
+
+
+def _facts(path: Path, file: h5py.File) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for name, default in FACTS.items():
+        value = file.attrs.get(name, default)
+        if isinstance(default, dict) and isinstance(value, str):
+            value = json.loads(value)
+        elif isinstance(value, np.generic):
+            value = value.item()
+        kind = (int, float) if isinstance(default, float) else type(default)
+        if not isinstance(value, kind):
+            raise DatasetError(f"{path.name}: attribute {name} is {type(value).__name__}, not {type(default).__name__}")
+        facts[name] = value
+    if not file.attrs.get("task_spec"):
+        raise DatasetError(f"{path.name} is HDF5 but no session file: it has no attribute task_spec")
+    if facts["schema_version"] != SCHEMA_VERSION:
+        raise DatasetError(f"{path.name} has schema {facts['schema_version']}, this version reads {SCHEMA_VERSION}")
+    return facts
+
+
+def _row_count(path: Path, file: h5py.File) -> int:
+    rewards = file.get("rewards")
+    if not isinstance(rewards, h5py.Dataset) or rewards.ndim != 1:
+        raise DatasetError(f"{path.name}: rewards is missing or not one number a row")
+    return int(rewards.shape[0])
+
+
+def _offset(path: Path, file: h5py.File, name: str, kind: np.dtype, rows: int) -> int | None:
+    where = dataset_path(name)
+    column = file.get(where)
+    if not isinstance(column, h5py.Dataset):
+        raise DatasetError(f"{path.name}: {where} is missing")
+    if column.shape != (rows, *kind.shape) or column.dtype != kind.base:
+        raise DatasetError(
+            f"{path.name}: {where} is {column.dtype} {column.shape}, the task needs {kind.base} {(rows, *kind.shape)}"
+        )
+    at = column.id.get_offset()
+    if column.chunks is not None or (at is None and math.prod(column.shape)):
+        raise DatasetError(f"{path.name}: {where} is not stored contiguously")
+    if at is not None and at + column.nbytes > path.stat().st_size:
+        raise DatasetError(f"{path.name}: {where} reaches beyond the end of the file: truncated")
+    return at
+
+
+def _line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
