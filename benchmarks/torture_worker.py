@@ -1,6 +1,7 @@
 """What dies in the torture test: a sender whose every row is a function of its number, run in forked children."""
 
 import os
+import random
 import struct
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from turn_rl_ros.core.assembler import Assembler
+from turn_rl_ros.core.decision import Decision
 from turn_rl_ros.core.spec import Box, TaskSpec
 from turn_rl_ros.core.task import make_spec
 from turn_rl_ros.core.transition import Transition
@@ -19,6 +22,10 @@ from turn_rl_ros.data.schema import row_dtype, to_row, vector_shapes
 from turn_rl_ros.data.session import SessionWriter
 
 EPISODE_STEPS = 25
+PERIOD_NS = 2_000_000
+LOSSY_PERIOD_NS = 50_000_000
+"""Control period of the lossy stream: the task's 20 Hz, as the assembler looks at gaps."""
+State = tuple[NDArray[np.float64], NDArray[np.float64], int]
 LOG_ENTRY = struct.Struct("<qd")
 """Row number and steady time in seconds at which the sender handed it over."""
 
@@ -27,6 +34,12 @@ def torture_spec() -> TaskSpec:
     """A task with vector actions that needs no simulator: the grid's gantry, driven by speeds."""
     speeds = Box(("row", "column"), ("m/s", "m/s"), (-1.0, -1.0), (1.0, 1.0))
     return replace(make_spec({"kind": "gridworld"}), action=speeds)
+
+
+def stamp_ns(number: int) -> int:
+    """Stamp of row `number`: 500 Hz, with a clock that jumps back 3 s or forward 10 s every 200 rows."""
+    jumps = number // 200
+    return number * PERIOD_NS + (jumps + 1) // 2 * -3_000_000_000 + jumps // 2 * 10_000_000_000
 
 
 def transition(number: int, spec: TaskSpec) -> Transition:
@@ -47,8 +60,8 @@ def transition(number: int, spec: TaskSpec) -> Transition:
         next_joint_position=joints + 2,
         next_joint_velocity=joints + 3,
         goal=np.array([base, -base, 0.0]),
-        stamp_ns=number * 2_000_000,
-        next_stamp_ns=(number + 1) * 2_000_000,
+        stamp_ns=stamp_ns(number),
+        next_stamp_ns=stamp_ns(number) + PERIOD_NS,
         episode=episode,
         step=step,
         behaviour=number % 5,
@@ -77,6 +90,58 @@ def send(writer: SessionWriter, spec: TaskSpec, numbers: list[int], log: int, pa
         writer.append(row)
         if pause_s:
             time.sleep(pause_s)
+
+
+def send_lossy(writer: SessionWriter, spec: TaskSpec, count: int, log: int, seed: int) -> None:
+    """Feed an assembler messages of which 20 % are lost and 20 % come out of order; log each row, record for record."""
+    rng = random.Random(seed)
+    messages: list[State | Decision] = []
+    for number in range(count):
+        messages += [state(number), decision(number)]
+    messages = [message for message in messages if rng.random() > 0.2]
+    for index in range(len(messages) - 3):
+        if rng.random() < 0.2:
+            other = index + rng.randrange(1, 4)
+            messages[index], messages[other] = messages[other], messages[index]
+    assembler, dtype = Assembler(spec), row_dtype(spec)
+    for message in messages:
+        rows = assembler.executed(message) if isinstance(message, Decision) else assembler.state(*message)
+        for row in rows:
+            record = np.zeros(1, dtype)
+            record[0] = to_row(row, vector_shapes(dtype))
+            os.write(log, record.tobytes())
+            writer.append(row)
+        time.sleep(0.0002)
+
+
+def state(number: int) -> State:
+    """What the arm said at tick `number`: joint position, joint velocity, stamp in ns."""
+    return np.array([0.2, 0.3]) + number * 1e-4, np.full(2, number * 1e-2), number * LOSSY_PERIOD_NS
+
+
+def decision(number: int) -> Decision:
+    """What the guard sent at tick `number`."""
+    episode, step = divmod(number, EPISODE_STEPS)
+    command = np.full(2, np.sin(number))
+    return Decision(number * LOSSY_PERIOD_NS, episode, step, 0, np.zeros(3), command)
+
+
+def assembled_rightly(rows: NDArray) -> bool:
+    """Whether every row joins the state, the command and the next state of its own tick."""
+    for row in rows:
+        number = int(row["stamp_ns"]) // LOSSY_PERIOD_NS
+        here, there, sent = state(number), state(number + 1), decision(number)
+        pairs = [
+            (row["joint_position"], here[0]),
+            (row["joint_velocity"], here[1]),
+            (row["next_joint_position"], there[0]),
+            (row["next_joint_velocity"], there[1]),
+            (row["command"], sent.command),
+            (row["step"], sent.step),
+        ]
+        if not all(np.array_equal(found, expected) for found, expected in pairs):
+            return False
+    return True
 
 
 def read_log(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

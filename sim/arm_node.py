@@ -24,6 +24,8 @@ from turn_rl_ros.nodes.base import OK, WARN, Diagnosed, steady_s
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown
 from turn_rl_ros.nodes.spin import run_node
 
+STAMP_LABEL = "stamp_ns:"
+
 
 @dataclass(frozen=True)
 class ArmConfig:
@@ -35,7 +37,7 @@ class ArmConfig:
     )
     start_time_s: float = param(1.0, "first stamp on /clock", unit="s", low=0.0, high=1e9)
     lockstep_timeout_s: float = param(
-        2.0,
+        1.0,
         "lockstep: without a command for so long (wall clock), time moves on at 1x",
         unit="s",
         low=0.01,
@@ -48,11 +50,11 @@ class ArmConfig:
 class ArmNode(Diagnosed, Node):
     """Publishes a clock message and a joint state, steps when it is time, and again.
 
-    In lockstep it is time when a command arrives: one command, one control period. Before the first command, and once none
-    came for `lockstep_timeout_s`, time moves on at 1x until a command comes.
+    In lockstep it is time when a command arrives: one command, one control period. Before the first command, and once
+    none came for `lockstep_timeout_s`, time moves on at 1x until a command comes.
 
-    The service `arm/home` answers at once: a service callback that waited would block the steps that it waits for. Arrival
-    is seen from `joint_states`. On the way home commands still pace lockstep, but their values are not obeyed.
+    The service `arm/home` answers at once: a service callback that waited would block the steps that it waits for.
+    Arrival is seen from `joint_states`. On the way home commands still pace lockstep, but their values are not obeyed.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -64,7 +66,7 @@ class ArmNode(Diagnosed, Node):
         self._arm = make_arm(self.spec, self.config.seed)
         self._state = self._arm.state()
         self._stamp_ns = round(self.config.start_time_s * 1e9)
-        self._ticks = 0
+        self._ticks = self._late = 0
         self._controllers = Controllers(self.spec.joint_names, self._state[0])
         self._log = TruthLog(self.config.log_path) if self.config.log_path else None
         self._warned: set[str] = set()
@@ -98,7 +100,7 @@ class ArmNode(Diagnosed, Node):
 
     def _forward_to(self, interface: str) -> Callable[[Float64MultiArray], None]:
         def on_command(message: Float64MultiArray) -> None:
-            self._obey(lambda: self._controllers.forward(interface, message.data))
+            self._obey(lambda: self._controllers.forward(interface, message.data), answered_ns(message))
 
         return on_command
 
@@ -110,16 +112,25 @@ class ArmNode(Diagnosed, Node):
         names, now = message.joint_names, self._state[0]
         self._obey(lambda: self._controllers.trajectory(names, seconds, positions, start_ns, now))
 
-    def _obey(self, take: Callable[[], None]) -> None:
-        """Take in a command; in lockstep, a tick at once: a bad command leaves the last one in force but still paces."""
+    def _obey(self, take: Callable[[], None], answers_ns: int | None = None) -> None:
+        """Take in a command; in lockstep, tick at once. A command that is ignored still paces.
+
+        In lockstep, a command that says it answers an older state came too late: to tick for it as well would leave two
+        commands under way from then on, each of them obeyed one period after the state that it was chosen for.
+        """
+        lockstep = self._paced_at == 0.0
+        if lockstep:
+            self._heard_s = steady_s()
+            if answers_ns is not None and answers_ns < self._stamp_ns:
+                self._late += 1
+                return
         try:
             take()
         except CommandIgnored as error:
             if str(error) not in self._warned:
                 self._warned.add(str(error))
                 self.get_logger().warning(str(error))
-        if self._paced_at == 0.0:
-            self._heard_s = steady_s()
+        if lockstep:
             self._tick()
 
     def _on_home(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -163,12 +174,23 @@ class ArmNode(Diagnosed, Node):
         values = {
             "simulated_time_s": self._stamp_ns / 1e9,
             "ticks": self._ticks,
+            "late_commands": self._late,
             "homing": self._controllers.homing,
             **{f"ignored.{name}": count for name, count in ignored.items()},
         }
         if ignored:
             return WARN, f"ignored {ignored.total()} commands", values
         return OK, "homing" if self._controllers.homing else "running", values
+
+
+def answered_ns(message: Float64MultiArray) -> int | None:
+    """Stamp of the joint state that a command answers, from the layout's label "stamp_ns:<n>"; None if it does not say.
+
+    ros2_control does not read the layout; only lockstep needs to know.
+    """
+    label = message.layout.dim[0].label if message.layout.dim else ""
+    stamp = label.removeprefix(STAMP_LABEL)
+    return int(stamp) if label.startswith(STAMP_LABEL) and stamp.isdecimal() else None
 
 
 def main(args: Sequence[str] | None = None) -> int:

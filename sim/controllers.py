@@ -69,12 +69,14 @@ class Controllers:
     def trajectory(
         self, names: Sequence[str], seconds: ArrayLike, positions: Sequence, start_ns: int, now: Array
     ) -> None:
-        """Follow a joint trajectory that begins at `start_ns` from where the arm is `now` (n,). Raises CommandIgnored.
+        """Follow a joint trajectory, from where the arm is. Raises CommandIgnored.
 
         Args:
             names: the joints in any order, all of them.
             seconds: (points,) time_from_start, strictly increasing.
             positions: (points, n) in the order of `names`.
+            start_ns: when it begins.
+            now: (n,) where the arm is.
         """
         source = "joint_trajectory_controller"
         if sorted(names) != sorted(self._names):

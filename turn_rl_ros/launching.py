@@ -57,6 +57,8 @@ def arguments(*names: str, **defaults: str) -> list[DeclareLaunchArgument]:
         default, description = ARGUMENTS[name]
         default = defaults.get(name, default)
         choices = sorted({default, *SCENARIOS}) if name == "env" else None
+        if name == "env" and not default:
+            description += "; empty: what the run began with"
         declared.append(DeclareLaunchArgument(name, default_value=default, description=description, choices=choices))
     return declared
 

@@ -40,11 +40,13 @@ class BehaviourConfig:
         0.4, "arms: standard deviation of exploring noise as a share of the action range's half", low=0.0, high=2.0
     )
     noise_time_s: float = param(0.25, "arms: time over which that noise stays alike", unit="s", low=0.0, high=60.0)
-    stickiness: float = param(
-        0.7, "grids: probability that a random move repeats the last one", low=0.0, high=1.0
-    )
+    stickiness: float = param(0.7, "grids: probability that a random move repeats the last one", low=0.0, high=1.0)
     walk_steps: int = param(
-        30, "grids: random moves after each rarely visited cell that exploring goes to", unit="steps", low=1, high=100000
+        30,
+        "grids: random moves after each rarely visited cell that exploring goes to",
+        unit="steps",
+        low=1,
+        high=100000,
     )
 
 
@@ -94,9 +96,7 @@ class SessionBehaviour:
         return POLICY if draw < self._config.random_share + self._config.policy_share else EXPLORING
 
 
-def make_behaviour(
-    task: Task, config: BehaviourConfig, policy: Policy | None, rng: np.random.Generator
-) -> Behaviour:
+def make_behaviour(task: Task, config: BehaviourConfig, policy: Policy | None, rng: np.random.Generator) -> Behaviour:
     """What acts in a session of `task`; without a policy, random motion. The one constructor that nodes use."""
     explorer = GridExplorer if task.spec.discrete else ArmExplorer
     return SessionBehaviour(explorer(task, config, rng), config, policy, rng)

@@ -1,31 +1,61 @@
-"""Score the policy of a turn in the simulator, and keep the details in the run directory."""
+"""A policy on held-out goals in the simulator; the details of a turn's score go to the run directory."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.artifact import open_artifact
-from turn_rl_ros.core.behaviour import BehaviourConfig, SessionBehaviour
+from turn_rl_ros.core.behaviour import BehaviourConfig, make_behaviour
 from turn_rl_ros.core.door import make_env
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.policy import Policy
-from turn_rl_ros.core.rollout import Evaluation, evaluate, held_out_goals
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.store import PolicyStore
+from turn_rl_ros.core.task import Task
 from turn_rl_ros.core.turns import Score, TurnsConfig
 
 Progress = Callable[[int, int], None]
 
 
+class Env(Protocol):
+    """The part of `sim.env.ArmEnv` (Gymnasium's API) that an evaluation needs."""
+
+    task: Task
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode at home, with the goal in options["goal"]."""
+        ...
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One control period."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A policy on n held-out goals, one episode each, from home, without exploration."""
+
+    success_rate: float
+    mean_return: float
+    final_distances: NDArray[np.float64]
+    """(n,) metres from the goal when the episode ends."""
+    distances: NDArray[np.float64]
+    """(n, steps + 1) metres, before the first step and after each; NaN after an early end."""
+    returns: NDArray[np.float64]
+    """(n,) undiscounted."""
+
+
 class RandomPolicy:
     """The random motion of a first session, as a policy: the lower bound of everything learnt."""
 
-    def __init__(self, spec: TaskSpec, seed: int) -> None:
-        self._behaviour = SessionBehaviour(spec, BehaviourConfig(), np.random.default_rng(seed), None, 0)
-        self._steps, self._step = spec.episode_steps, 0
+    def __init__(self, task: Task, seed: int) -> None:
+        self._behaviour = make_behaviour(task, BehaviourConfig(), None, np.random.default_rng(seed))
+        self._steps, self._step = task.spec.episode_steps, 0
 
     def act(self, observation: NDArray[np.float32]) -> NDArray:
         """The next random action; a new episode starts every `episode_steps` calls."""
@@ -35,13 +65,43 @@ class RandomPolicy:
         return self._behaviour.act(observation)[0]
 
 
+def held_out_goals(task: Task, count: int, seed: int) -> list[NDArray[np.float64]]:
+    """The first `count` goals of a seed stream that no session draws from, (3,) metres each."""
+    rng = np.random.default_rng([seed, 0x60A1])
+    return [task.sample_goal(rng) for _ in range(count)]
+
+
+def evaluate(
+    env: Env, policy: Policy, goals: Sequence[NDArray[np.float64]], progress: Progress | None = None
+) -> Evaluation:
+    """Run one episode a goal. `progress` is told (goals done, goals); what it raises ends the evaluation."""
+    task, steps = env.task, env.task.spec.episode_steps
+    distances = np.full((len(goals), steps + 1), np.nan)
+    returns, success = np.zeros(len(goals)), np.zeros(len(goals), dtype=bool)
+    final = np.zeros(len(goals))
+    for index, goal in enumerate(goals):
+        observation, info = env.reset(seed=index, options={"goal": goal})
+        distances[index, 0] = info["distance"]
+        for step in range(steps):
+            observation, reward, terminated, truncated, info = env.step(policy.act(observation))
+            distances[index, step + 1] = info["distance"]
+            returns[index] += reward
+            if terminated or truncated:
+                break
+        final[index] = info["distance"]
+        success[index] = info["is_success"]
+        if progress is not None:
+            progress(index + 1, len(goals))
+    return Evaluation(float(success.mean()), float(returns.mean()), final, distances, returns)
+
+
 def evaluate_policy(
     spec: TaskSpec, policy: Policy | None, goals: int, seed: int, progress: Progress | None = None
 ) -> Evaluation:
     """Score a policy (None: random motion) on the first `goals` held-out goals of `seed`. Needs the simulator."""
     env = make_env(spec, seed)
     try:
-        return evaluate(env, policy or RandomPolicy(spec, seed), held_out_goals(env.task, goals, seed), progress)
+        return evaluate(env, policy or RandomPolicy(env.task, seed), held_out_goals(env.task, goals, seed), progress)
     finally:
         env.close()
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from turn_rl_ros.core.behaviour import Behaviour
 from turn_rl_ros.core.config import param
 from turn_rl_ros.core.decision import NO_EPISODE, Decision
 from turn_rl_ros.core.task import Task
@@ -17,26 +17,18 @@ HOMING_GAIN = 5.0
 """Proportional gain of the way home, 1/s: within a control period of 0.05 s a joint closes a quarter of the gap."""
 
 
-class Behaviour(Protocol):
-    """What chooses actions in a session; see `core.behaviour`."""
-
-    def begin(self, episode: int) -> None:
-        """A new episode starts."""
-        ...
-
-    def act(self, observation: NDArray[np.float32]) -> tuple[NDArray, int]:
-        """Action and the index of what chose it."""
-        ...
-
-
 @dataclass(frozen=True)
 class PilotConfig:
     """Parameters of the executor."""
 
     seed: int = param(0, "seed of goals and exploration", low=0, high=2**31 - 1)
-    home_every: int = param(1, "go home before every n-th episode (0: carry on from where the arm is)", low=0, high=100000)
+    home_every: int = param(
+        1, "go home before every n-th episode (0: carry on from where the arm is)", low=0, high=100000
+    )
     homing_speed: float = param(1.0, "largest joint speed on the way home", unit="rad/s or m/s", low=0.01, high=10.0)
-    home_tolerance: float = param(0.05, "the arm is home when every joint is this close", unit="rad or m", low=1e-4, high=1.0)
+    home_tolerance: float = param(
+        0.05, "the arm is home when every joint is this close", unit="rad or m", low=1e-4, high=1.0
+    )
 
 
 @dataclass
@@ -54,8 +46,6 @@ class Pilot:
     """Called before an episode: the moment to change the policy. Gives the behaviour for it."""
     homing: int = 0
     """Behaviour index of the way home."""
-    holding: int = 0
-    """Behaviour index of a hold."""
     episode: int = -1
     goal: Array = field(default_factory=lambda: np.zeros(3))
     wants_home: bool = False
@@ -103,7 +93,7 @@ class Pilot:
 
     def _go_home(self, position: Array, stamp_ns: int) -> Decision:
         if not self._servo:
-            return Decision(stamp_ns, NO_EPISODE, 0, self.holding, self.goal, position)
+            return Decision(stamp_ns, NO_EPISODE, 0, 0, self.goal, position)
         speed = self.config.homing_speed
         command = np.clip(HOMING_GAIN * (self.task.home - position), -speed, speed)
         self._step += 1

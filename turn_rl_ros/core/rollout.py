@@ -72,4 +72,3 @@ def run_session(env: Env, behaviour: Behaviour, steps: int, config: PilotConfig 
         else:
             arm.step(decision.command, spec.command_interface, spec.period_s)
     return rows + assembler.finish()
-

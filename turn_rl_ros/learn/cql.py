@@ -1,17 +1,17 @@
 """Continuous CQL: soft actor-critic with the conservative gap CQL(H) (Kumar et al. 2020)."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.learn import equations as eq
 from turn_rl_ros.learn.config import TrainerConfig
 from turn_rl_ros.learn.networks import (
-    copied, forward_critic, follow, forward, frozen, make_layers, parameters, split_gaussian, squash,
+    arrays_of, copied, follow, forward, frozen, make_layers, parameters, split_gaussian, squash,
 )
 from turn_rl_ros.learn.replay import Batch
 
@@ -22,17 +22,18 @@ class ContinuousCql:
     """Actor, twin critics and temperature; actions in [-1, 1], observations normalised here."""
 
     kind = "tanh_mlp"
+    algorithm = "cql"
 
-    def __init__(self, sample: Batch, config: TrainerConfig, generator: torch.Generator) -> None:
-        self.config = config
+    def __init__(self, spec: TaskSpec, sample: Batch, config: TrainerConfig, generator: torch.Generator) -> None:
+        self._config = config
         self._generator = generator
         self._mean = sample.observation.mean(0)
         self._std = eq.spread(sample.observation)
-        observations, self._n = sample.observation.shape[1], sample.action.shape[1]
+        observations, self._n = spec.observation.size, spec.action.size
         hidden = [config.width] * 2
         self._actor = make_layers(1, [observations, *hidden, 2 * self._n], generator)
         self._critic = make_layers(CRITICS, [observations + self._n, *hidden, 1], generator)
-        self._floor, self._ceiling = sample.reward.min() / (1 - config.discount), sample.reward.max() / (1 - config.discount)
+        self._low, self._high = eq.return_bounds(sample.reward, config.discount)
         with torch.no_grad():  # start at the value of receiving the mean reward for ever, not at zero
             self._critic[-1][1].fill_(sample.reward.mean() / (1.0 - config.discount))
         self._target, self._average = copied(self._critic), copied(self._actor)
@@ -41,9 +42,8 @@ class ContinuousCql:
             [*parameters(self._actor), *parameters(self._critic), self._log_temperature], lr=config.learning_rate, fused=True
         )
 
-    def update(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """One gradient step on everything; `progress` (0 to 1) through the training sets the step size."""
-        rate = self.config.learning_rate * min(1.0, 2.0 * (1.0 - progress) + 0.02)
+    def update(self, batch: Batch, rate: float) -> dict[str, Tensor]:
+        """One gradient step with step size `rate` on critics, actor and temperature."""
         self._adam.param_groups[0]["lr"] = rate
         here = (batch.observation - self._mean) / self._std
         there = (batch.next_observation - self._mean) / self._std
@@ -54,24 +54,24 @@ class ContinuousCql:
         with torch.no_grad():
             next_mean, next_log_std = split_gaussian(forward(self._actor, there)[0])
             next_action, next_log_probability = squash(next_mean, next_log_std, self._normal(rows))
-            next_value = forward_critic(self._target, torch.cat([there, next_action], -1))[..., 0].amin(0)
-            target = eq.bootstrap(batch.reward, batch.terminal, next_value - temperature * next_log_probability, self.config.discount)
-            target = target.clamp(self._floor, self._ceiling)
+            next_value = forward(self._target, torch.cat([there, next_action], -1), True)[..., 0].amin(0)
+            target = eq.bootstrap(batch.reward, batch.terminal, next_value - temperature * next_log_probability, self._config.discount)
+            target = target.clamp(self._low, self._high)
             inputs, log_density = self._proposals(here, (mean, log_std), (next_mean, next_log_std))
         inputs = torch.cat([torch.cat([here, batch.action], -1), inputs])
-        values = forward_critic(self._critic, inputs)[..., 0]
+        values = forward(self._critic, inputs, True)[..., 0]
         some = log_density.shape[1]
         gap = eq.sampled_gap(values[:, rows:].view(CRITICS, -1, some), log_density, values[:, :some]).mean(-1)
         error = eq.squared_error(values[:, :rows], target)
-        critic_loss = error + self.config.alpha * gap.sum()
-        value = forward_critic(frozen(self._critic), torch.cat([here, action], -1))[..., 0].amin(0)
+        critic_loss = error + self._config.alpha * gap.sum()
+        value = forward(frozen(self._critic), torch.cat([here, action], -1), True)[..., 0].amin(0)
         actor_loss = eq.actor_loss(value, log_probability, temperature)
-        wanted = self.config.target_entropy * self._n
+        wanted = self._config.target_entropy * self._n
         self._adam.zero_grad()
         (critic_loss + actor_loss + eq.temperature_loss(self._log_temperature, log_probability, wanted)).backward()
         self._adam.step()
-        follow(self._target, self._critic, self.config.target_rate)
-        follow(self._average, self._actor, self.config.average_rate)
+        follow(self._target, self._critic, self._config.target_rate)
+        follow(self._average, self._actor, self._config.average_rate)
         return {
             "bellman_error": error.detach(), "gap": gap.detach().mean(), "value": value.detach().mean(),
             "entropy": -log_probability.detach().mean(), "temperature": temperature,
@@ -79,14 +79,13 @@ class ContinuousCql:
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """The averaged actor's mean, as `core.policy.TanhPolicy` takes it."""
-        layers = [(w.numpy(), b.numpy()) for w, b in self._average]
-        layers[-1] = tuple(part[..., : self._n] for part in layers[-1])
-        arrays = {f"{name}{i}": part for i, layer in enumerate(layers) for name, part in zip("wb", layer, strict=True)}
-        return {**arrays, "obs_mean": self._mean.numpy(), "obs_std": self._std.numpy()}
+        *hidden, (weight, bias) = self._average
+        layers = [*hidden, (weight[..., : self._n], bias[..., : self._n])]
+        return {**arrays_of(layers), "obs_mean": self._mean.numpy(), "obs_std": self._std.numpy()}
 
     def _proposals(self, here: Tensor, policy: tuple[Tensor, Tensor], next_policy: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Critic inputs (3 samples * rows, ...) and their log densities (3 samples, rows) for the conservative gap."""
-        rows, samples = min(len(here), self.config.conservative_rows), self.config.action_samples
+        rows, samples = min(len(here), self._config.conservative_rows), self._config.action_samples
         uniform = torch.rand(samples, rows, self._n, generator=self._generator) * 2.0 - 1.0
         drawn = [squash(m[:rows], s[:rows], self._normal(samples, rows)) for m, s in (policy, next_policy)]
         action = torch.cat([uniform, *(a for a, _ in drawn)])

@@ -29,8 +29,21 @@ def discrete_gap(values: Tensor, action: Tensor) -> Tensor:
     Returns:
         (..., batch), never negative.
     """
-    taken = action.expand(values.shape[:-1]).unsqueeze(-1)
-    return values.logsumexp(-1) - values.gather(-1, taken).squeeze(-1)
+    return values.logsumexp(-1) - taken_value(values, action)
+
+
+def taken_value(values: Tensor, action: Tensor) -> Tensor:
+    """Value of the action in the data; (..., batch, n_actions) and (batch,) int64 -> (..., batch)."""
+    return values.gather(-1, action.expand(values.shape[:-1]).unsqueeze(-1)).squeeze(-1)
+
+
+def return_bounds(reward: Tensor, discount: float) -> tuple[Tensor, Tensor]:
+    """Least and greatest discounted return that rewards like these can add up to; no target may lie outside.
+
+    With an end to the task (a terminal state) the return may stop early, so zero is always inside.
+    """
+    low, high = reward.min().clamp(max=0.0), reward.max().clamp(min=0.0)
+    return low / (1.0 - discount), high / (1.0 - discount)
 
 
 def sampled_gap(values: Tensor, log_density: Tensor, data_value: Tensor) -> Tensor:

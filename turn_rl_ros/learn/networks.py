@@ -6,7 +6,9 @@ One batched product serves all E members, and the layout is the one that `core.p
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 Layer = tuple[Tensor, Tensor]
@@ -26,22 +28,17 @@ def make_layers(members: int, sizes: Sequence[int], generator: torch.Generator) 
     return layers
 
 
-import os
-LN=os.environ.get("LN","")=="1"
-def forward_critic(layers,x):
+def forward(layers: Sequence[Layer], x: Tensor, normalise: bool = False) -> Tensor:
+    """Outputs of all members, (E, batch, out), for x (batch, in) or (E, batch, in).
+
+    `normalise` puts a layer norm before each activation (Ba et al. 2016): a critic's values then cannot grow without
+    bound away from the data, which is what an offline actor looks for (Ball et al. 2023, section 4.2).
+    """
     members = layers[0][0].shape[0]
     x = x.expand(members, *x.shape) if x.dim() == 2 else x
     for weight, bias in layers[:-1]:
         x = torch.baddbmm(bias, x, weight)
-        if LN: x=torch.nn.functional.layer_norm(x,x.shape[-1:])
-        x=x.relu()
-    return torch.baddbmm(layers[-1][1], x, layers[-1][0])
-def forward(layers: Sequence[Layer], x: Tensor) -> Tensor:
-    """Outputs of all members, (E, batch, out), for x (batch, in) or (E, batch, in)."""
-    members = layers[0][0].shape[0]
-    x = x.expand(members, *x.shape) if x.dim() == 2 else x
-    for weight, bias in layers[:-1]:
-        x = torch.baddbmm(bias, x, weight).relu()
+        x = (torch.nn.functional.layer_norm(x, x.shape[-1:]) if normalise else x).relu()
     return torch.baddbmm(layers[-1][1], x, layers[-1][0])
 
 
@@ -87,3 +84,8 @@ def squash(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor
     gaussian = (-0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
     correction = 2.0 * (math.log(2.0) - before - torch.nn.functional.softplus(-2.0 * before)).sum(-1)
     return before.tanh(), gaussian - correction
+
+
+def arrays_of(layers: Sequence[Layer]) -> dict[str, NDArray[np.float32]]:
+    """The layers under the names that a policy artifact gives them: w0, b0, w1, ..."""
+    return {f"{name}{i}": part.numpy() for i, layer in enumerate(layers) for name, part in zip("wb", layer, strict=True)}

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from lifecycle_msgs.srv import ChangeState
 from rclpy.clock import Clock, ClockType
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import LifecycleNode
 
 from turn_rl_ros.nodes import topics
 
@@ -44,6 +47,24 @@ class Diagnosed:
     def warn_once_a_second(self: Any, text: str) -> None:
         """Log a warning that may repeat with every message."""
         self.get_logger().warning(text, throttle_duration_sec=1.0, throttle_time_source_type=_STEADY)
+
+
+class SessionNode(Diagnosed, LifecycleNode):
+    """A lifecycle node whose activation is a session, and that survives a transition which does not apply.
+
+    rclpy raises in the service callback when, say, a director deactivates a node that has just deactivated itself; that
+    must not end the process that holds the arm.
+    """
+
+    def _LifecycleNodeMixin__on_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        try:
+            return super()._LifecycleNodeMixin__on_change_state(request, response)  # type: ignore[misc]
+        except rclpy_implementation.RCLError:
+            self.get_logger().info(f"transition {request.transition.id} does not apply in this state: ignored")
+            response.success = False
+            return response
 
 
 _STEADY = Clock(clock_type=ClockType.STEADY_TIME)

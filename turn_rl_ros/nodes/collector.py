@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, String
 
@@ -17,7 +17,7 @@ from turn_rl_ros.core.transition import Transition
 from turn_rl_ros.data.recover import recover
 from turn_rl_ros.data.session import SessionWriter
 from turn_rl_ros.nodes import messages, topics
-from turn_rl_ros.nodes.base import ERROR, OK, Diagnosed, steady_s
+from turn_rl_ros.nodes.base import ERROR, OK, SessionNode, steady_s
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown, values_of
 from turn_rl_ros.nodes.spin import run_node
 
@@ -33,7 +33,7 @@ class CollectorConfig:
     turn: int = param(0, "turn of the next session (the director sets it)", low=0, high=1_000_000)
 
 
-class Collector(Diagnosed, LifecycleNode):
+class Collector(SessionNode):
     """Active: records. Deactivation, for whatever reason, flushes and seals."""
 
     def __init__(self, **kwargs: Any) -> None:

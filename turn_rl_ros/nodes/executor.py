@@ -6,23 +6,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String, UInt8MultiArray
 from std_srvs.srv import Trigger
 
 from turn_rl_ros.core.artifact import Artifact, open_artifact
-from turn_rl_ros.core.behaviour import HOLD, HOMING, BehaviourConfig, SessionBehaviour
+from turn_rl_ros.core.behaviour import HOMING, Behaviour, BehaviourConfig, make_behaviour
 from turn_rl_ros.core.errors import PolicyRejected, TurnRlError
 from turn_rl_ros.core.pilot import Pilot, PilotConfig, Ticker
 from turn_rl_ros.core.task import make_task
 from turn_rl_ros.nodes import messages, topics
-from turn_rl_ros.nodes.base import OK, WARN, Diagnosed
+from turn_rl_ros.nodes.base import OK, WARN, SessionNode
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown
 from turn_rl_ros.nodes.spin import run_node
 
 
-class Executor(Diagnosed, LifecycleNode):
+class Executor(SessionNode):
     """Active: answers one joint state a control period with one decision. Inactive: silent."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -55,7 +55,7 @@ class Executor(Diagnosed, LifecycleNode):
         turn = self._artifact.turn if self._artifact else 0
         seed = int(np.random.SeedSequence([self.config.seed, turn]).generate_state(1)[0]) >> 1
         config = PilotConfig(**{**asdict(self.config), "seed": seed})
-        self._pilot = Pilot(self._task, config, self._new_behaviour(), on_episode=self._refresh, homing=HOMING, holding=HOLD)
+        self._pilot = Pilot(self._task, config, self._new_behaviour(), on_episode=self._refresh, homing=HOMING)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -100,18 +100,18 @@ class Executor(Diagnosed, LifecycleNode):
         if self._pilot is not None and messages.message_to_state(message).get("phase") == "closed":
             self.trigger_deactivate()
 
-    def _refresh(self) -> SessionBehaviour:
+    def _refresh(self) -> Behaviour:
         """Between two episodes: take up a policy that came in meanwhile."""
         assert self._pilot is not None
         current = self._pilot.behaviour
         return current if self._artifact is self._acting else self._new_behaviour()
 
-    def _new_behaviour(self) -> SessionBehaviour:
+    def _new_behaviour(self) -> Behaviour:
         self._acting = self._artifact
         turn = self._artifact.turn if self._artifact else 0
         rng = np.random.default_rng([self.config.seed, turn])
         policy = self._artifact.policy if self._artifact else None
-        return SessionBehaviour(self.spec, self._behaviour_config, rng, policy, turn)
+        return make_behaviour(self._task, self._behaviour_config, policy, rng)
 
     def _publish_state(self) -> None:
         self._state.publish(messages.state_to_message(self._facts()))

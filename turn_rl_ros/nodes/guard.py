@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
@@ -14,14 +14,14 @@ from turn_rl_ros.core.decision import NO_EPISODE, Decision
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.guard import Cause, Guard, GuardConfig, Window
 from turn_rl_ros.nodes import messages, topics
-from turn_rl_ros.nodes.base import ERROR, OK, Diagnosed, steady_s
+from turn_rl_ros.nodes.base import ERROR, OK, SessionNode, steady_s
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown
 from turn_rl_ros.nodes.spin import run_node
 
 CHECK_PERIOD_S = 0.05
 
 
-class GuardNode(Diagnosed, LifecycleNode):
+class GuardNode(SessionNode):
     """Active: the window is open. Deactivation, for whatever reason, holds the arm and says why on `guard/state`."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from turn_rl_ros.core.door import make_env
 from turn_rl_ros.core.errors import TurnRlError
-from turn_rl_ros.core.rollout import evaluate, held_out_goals
+from turn_rl_ros.core.evaluation import evaluate_policy
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task import Task, make_task
 from turn_rl_ros.core.task.grid import Grid
@@ -65,10 +64,6 @@ def best_known(spec: TaskSpec, goals: int, seed: int) -> tuple[Best | None, str]
 
 
 def _servo(task: Reach, goals: int, seed: int) -> Best:
-    env = make_env(task.spec)
-    try:
-        score = evaluate(env, Servo(task), held_out_goals(task, goals, seed))
-    finally:
-        env.close()
+    score = evaluate_policy(task.spec, Servo(task), goals, seed)
     what = "a damped-least-squares servo that knows the arm's kinematics, on the same goals"
     return Best(score.success_rate, score.mean_return, what)

@@ -21,7 +21,9 @@ def distance_picture(run: Run) -> Picture | None:
         seconds = np.arange(curves.shape[1]) * run.spec.period_s
         low, middle, high = np.nanquantile(curves, (0.25, 0.5, 0.75), axis=0)
         if policy and random is not None and random.distances.shape[1] == curves.shape[1]:
-            place.plot(seconds, np.nanmedian(random.distances, axis=0) * scale, color=GREY, linestyle=":", linewidth=1.2)
+            place.plot(
+                seconds, np.nanmedian(random.distances, axis=0) * scale, color=GREY, linestyle=":", linewidth=1.2
+            )
         place.fill_between(seconds, low, high, color=BLUE, alpha=0.22, linewidth=0)
         place.plot(seconds, middle, color=BLUE, linewidth=1.6)
         if not grid:

@@ -10,8 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from turn_rl_ros.core.artifact import Artifact
-from turn_rl_ros.core.door import make_env
-from turn_rl_ros.core.rollout import Evaluation, evaluate, held_out_goals
+from turn_rl_ros.core.evaluation import Evaluation, evaluate_policy
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.report.learning import wilson
 from turn_rl_ros.report.target import find_policy, find_spec, read_policy
@@ -28,21 +27,14 @@ def score(
     path = find_policy(target)
     spec = find_spec(path, env, params_file)
     artifact = read_policy(path, spec)
-    simulated = make_env(spec)
     bar = Progress(
         TextColumn("goals"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True
     )
-    try:
-        with bar:
-            job = bar.add_task("goals", total=goals)
-            evaluation = evaluate(
-                simulated,
-                artifact.policy,
-                held_out_goals(simulated.task, goals, seed),
-                lambda done, _: bar.update(job, completed=done),
-            )
-    finally:
-        simulated.close()
+    with bar:
+        job = bar.add_task("goals", total=goals)
+        evaluation = evaluate_policy(
+            spec, artifact.policy, goals, seed, lambda done, _: bar.update(job, completed=done)
+        )
     console.print(table_of(evaluation, artifact, spec, path, seed))
     return evaluation
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from turn_rl_ros.core.artifact import Artifact, open_artifact
 from turn_rl_ros.core.config import scenario_section
 from turn_rl_ros.core.errors import TurnRlError
-from turn_rl_ros.core.scenario import scenario_file
+from turn_rl_ros.core.scenario import SCENARIOS, scenario_file
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.store import PolicyStore
 from turn_rl_ros.core.task import make_spec
@@ -31,6 +31,8 @@ def find_spec(policy: Path, env: str | None, params_file: Path | None) -> TaskSp
     Raises:
         TurnRlError: nothing says which task it is, or the scenario cannot be read.
     """
+    if env and env not in SCENARIOS:
+        raise TurnRlError(f"env = {env!r}; known: {', '.join(SCENARIOS)}")
     scenario = params_file or (scenario_file(env) if env else policy.resolve().parents[1] / "scenario.yaml")
     if not (params_file or env or scenario.is_file()):
         raise TurnRlError(
