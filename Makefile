@@ -2,7 +2,7 @@
 ENV ?= panda
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install --quiet
+PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install -qq
 
 .PHONY: demo test lint bench clean
 

@@ -1,6 +1,6 @@
 """Torture of the session writer: die in every way, hundreds of times, and check every byte after each.
 
-    python benchmarks/torture.py --rounds 500
+    python -m benchmarks.torture --rounds 500
 
 A round forks a recorder, ends it in one of the ways below, runs recovery and then demands: every sealed file is
 readable and on the manifest, none sealed before changed by a byte, the rows are those of the sender's log, at most
@@ -22,10 +22,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
-import torture_worker as worker
 from rich.progress import Progress
-from table import Row, report, row
 
+from benchmarks import torture_worker as worker
+from benchmarks.table import Row, report, row
 from turn_rl_ros.data.errors import SessionError
 from turn_rl_ros.data.manifest import sealed_files, sha256_file, verify
 from turn_rl_ros.data.recover import recover
@@ -126,12 +126,9 @@ class Arena:
 
 
 def end(pid: int, number: int = signal.SIGKILL) -> None:
-    """Send a signal and wait for the end."""
-    try:
-        os.kill(pid, number)
-        os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass  # it was faster
+    """Send a signal that cannot be caught or is not, and wait for the end."""
+    os.kill(pid, number)  # a child that is already dead stays a zombie until it is waited for
+    os.waitpid(pid, 0)
 
 
 def kill_while_writing(arena: Arena) -> None:
@@ -199,7 +196,11 @@ def sigint_twice(arena: Arena) -> None:
     arena.wait(0.3)
     os.kill(pid, signal.SIGINT)
     arena.wait(0.03)
-    end(pid, signal.SIGINT)
+    os.kill(pid, signal.SIGINT)
+    deadline = time.monotonic() + 5
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    end(pid)  # Python drops an interrupt that comes inside a destructor, so both may have gone unheard
 
 
 def lossy(arena: Arena) -> None:
@@ -345,6 +346,8 @@ def main() -> int:
                 print(failures[-1], file=sys.stderr)
                 arena = Arena(Path(root) / f"{index}-fresh", rng)
             bar.update(task, advance=1, description=f"{way.__name__}, {len(failures)} failures", refresh=True)
+            if bar.disable and index % 50 == 49:
+                print(f"{index + 1} of {arguments.rounds} rounds, {len(failures)} failures", flush=True)
         losses, rows = losses + arena.losses, rows + arena.rows
     survived = sum(done.values())
     lines = [

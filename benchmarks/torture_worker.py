@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import struct
 import time
 from collections.abc import Callable
@@ -157,6 +158,7 @@ def fork(work: Callable[[], None]) -> int:
     if pid:
         return pid
     code = 3
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with it ignored
     try:
         work()
         code = 0

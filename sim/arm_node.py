@@ -24,8 +24,6 @@ from turn_rl_ros.nodes.base import OK, WARN, Diagnosed, steady_s
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown
 from turn_rl_ros.nodes.spin import run_node
 
-STAMP_LABEL = "stamp_ns:"
-
 
 @dataclass(frozen=True)
 class ArmConfig:
@@ -189,8 +187,8 @@ def answered_ns(message: Float64MultiArray) -> int | None:
     ros2_control does not read the layout; only lockstep needs to know.
     """
     label = message.layout.dim[0].label if message.layout.dim else ""
-    stamp = label.removeprefix(STAMP_LABEL)
-    return int(stamp) if label.startswith(STAMP_LABEL) and stamp.isdecimal() else None
+    stamp = label.removeprefix(messages.STAMP_LABEL)
+    return int(stamp) if label.startswith(messages.STAMP_LABEL) and stamp.isdecimal() else None
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 pytest.importorskip("launch_ros", reason="launch_ros is not installed; it comes with ROS 2, not from PyPI")
 
@@ -17,6 +18,7 @@ from launch.launch_description_sources import get_launch_description_from_python
 from launch_ros.actions import Node
 
 from turn_rl_ros.core.config import scenario_section
+from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.core.turns import read_summary
 from turn_rl_ros.launching import ARGUMENTS, TARGETS
 
@@ -76,7 +78,7 @@ def test_arguments_reach_the_run_s_own_scenario_file(tmp_path):
     assert task["rate_hz"] == 10 and task["world"] == "turn_based_20x20"
 
 
-def test_every_target_is_a_parameter_of_the_shipped_files(tmp_path):
+def test_every_target_is_a_parameter_of_the_shipped_files():
     for pairs in TARGETS.values():
         for node, parameter in pairs:
             source = ROOT / "config" / "panda_reach.yaml"
@@ -88,6 +90,15 @@ def test_training_goes_on_with_what_the_run_began_with(tmp_path):
     started("train", run_dir=str(tmp_path))
     assert scenario_section(tmp_path / "scenario.yaml", "trainer", "task")["kind"] == "gridworld"
     assert scenario_section(tmp_path / "scenario.yaml", "trainer")["seed"] == 4
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "says"),
+    [("window", "0", "window_s = 0.0 is outside"), ("turns", "many", "turns must be a number")],
+)
+def test_bad_arguments_are_refused_before_any_node_starts(argument, value, says, tmp_path):
+    with pytest.raises(ConfigError, match=says):
+        started("sim", env="gridworld", run_dir=str(tmp_path), **{argument: value})
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +113,7 @@ def ros2(tmp_path_factory):
     subprocess.run(colcon, cwd=space, check=True, capture_output=True, timeout=200)
     start = "from ros2cli.cli import main; raise SystemExit(main())"
 
-    def launch(*arguments, timeout_s=150):
+    def launch(*arguments, timeout_s=300):
         script = f'. "{space}/install/local_setup.sh" && exec "{sys.executable}" -c "{start}" launch turn_rl_ros "$@"'
         ours = {**os.environ, "ROS_DOMAIN_ID": "88", "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         command = ["sh", "-c", script, "sh", *arguments]
@@ -111,16 +122,27 @@ def ros2(tmp_path_factory):
     return launch
 
 
-@pytest.mark.timeout(400)
-def test_two_turns_of_the_grid_world_end_to_end(ros2, tmp_path):
-    """Six processes, two windows, two trainings; everything ends when the director is done."""
+@pytest.fixture
+def short_training(tmp_path):
+    """The GridWorld's parameter file with trainings of 50 steps, scored on 2 goals."""
+    tree = yaml.safe_load((ROOT / "config" / "gridworld.yaml").read_text(encoding="utf-8"))
+    tree["/**/trainer"]["ros__parameters"]["steps"] = 50
+    tree["/**/director"]["ros__parameters"]["evaluate_goals"] = 2
+    (tmp_path / "short.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return tmp_path / "short.yaml"
+
+
+@pytest.mark.timeout(600)
+def test_two_turns_of_the_grid_world_end_to_end(ros2, tmp_path, short_training):
+    """Six processes, two windows, two trainings; everything ends, cleanly, when the director is done."""
     run_dir = tmp_path / "run"
-    done = ros2("sim.launch.py", "env:=gridworld", "turns:=2", "window:=4", f"run_dir:={run_dir}", timeout_s=300)
+    done = ros2("sim.launch.py", f"params_file:={short_training}", "turns:=2", "window:=4", f"run_dir:={run_dir}")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert "Traceback" not in said and "exit code" not in said, said
+    assert "Traceback" not in said and "has died" not in said, said
+    assert said.count("process has finished cleanly") == len(NODES["sim"]), said
     turns = read_summary(run_dir / "summary.json")["turns"]
     assert [turn["turn"] for turn in turns] == [0, 1]
-    assert all(turn["robot_seconds"] == pytest.approx(4.0, abs=0.1) for turn in turns), turns
+    assert all(turn["robot_seconds"] == pytest.approx(4.0, abs=0.06) for turn in turns), turns
     assert len(list((run_dir / "sessions").glob("*.h5"))) == 2
     assert len(list((run_dir / "policies").glob("*.safetensors"))) == 2

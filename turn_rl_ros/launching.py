@@ -9,13 +9,17 @@ from typing import Any
 
 import yaml
 from launch import LaunchContext
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, Shutdown
 from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from turn_rl_ros.core.config import scenario_section
+from turn_rl_ros.core.config import from_mapping, scenario_section
+from turn_rl_ros.core.guard import GuardConfig
 from turn_rl_ros.core.scenario import SCENARIOS, choose_env, scenario_file, write_scenario
+from turn_rl_ros.core.task import make_spec
+from turn_rl_ros.core.turns import TurnsConfig
 
 PACKAGE = "turn_rl_ros"
 AS_IN_FILE = "empty: as in the parameter file"
@@ -75,12 +79,15 @@ def nodes(*names: str, ends: str, extra: Callable[[Path], Overrides] | None = No
         run_dir = Path(given["run_dir"]).expanduser()
         source, warning = parameter_file(given, run_dir, simulated="arm" in names)
         write_scenario(source, run_dir / "scenario.yaml", overrides(given, source))
+        refuse_bad(run_dir / "scenario.yaml")
         added = extra(run_dir) if extra else {}
-        notes: list[LaunchDescriptionEntity] = [LogInfo(msg=f"WARNING: {warning}")] if warning else []
+        if warning:
+            get_logger("launch").warning(warning)
+        actions: list[LaunchDescriptionEntity] = []
         for name in names:
             parameters = [str(run_dir / "scenario.yaml"), *([added[name]] if name in added else [])]
-            notes.append(_node(name, given["namespace"], parameters, Shutdown() if name == ends else None))
-        return notes
+            actions.append(_node(name, given["namespace"], parameters, Shutdown() if name == ends else None))
+        return actions
 
     return OpaqueFunction(function=start)
 
@@ -110,6 +117,15 @@ def overrides(given: Mapping[str, str], source: Path) -> Overrides:
         task = {**scenario_section(source, "executor", "task"), "rate_hz": yaml.safe_load(given["rate"])}
         result.setdefault("/**", {})["task"] = task
     return result
+
+
+def refuse_bad(scenario: Path) -> None:
+    """Raise ConfigError for what the user can get wrong, before half the nodes are up and the rest in their imports."""
+    for node, kind in (("director", TurnsConfig), ("guard", GuardConfig)):
+        values = scenario_section(scenario, node)
+        values.pop("use_sim_time", None)
+        from_mapping(kind, values, node)
+    make_spec(scenario_section(scenario, "guard", "task"))
 
 
 def _node(name: str, namespace: str, parameters: list[Any], on_exit: Shutdown | None) -> Node:

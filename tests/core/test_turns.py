@@ -98,7 +98,9 @@ def test_when_training_fails_the_turns_go_on(tmp_path):
         raise TurnRlError("loss is nan")
 
     crew.train = fails
-    assert [entry["train_seconds"] for entry in run(crew, tmp_path)["turns"]] == [0.0, 0.0]
+    turns = run(crew, tmp_path)["turns"]
+    assert [entry["train_seconds"] for entry in turns] == [0.0, 0.0]
+    assert [entry["success_rate"] for entry in turns] == [0.0, 0.0], "the deployed policy is still the random one"
 
 
 def test_a_run_directory_belongs_to_one_environment(tmp_path):

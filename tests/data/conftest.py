@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import torture_worker
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks import torture_worker
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import pytest
 from turn_rl_ros.core.errors import SpecMismatch
 from turn_rl_ros.data.dataset import Dataset, load_dataset
 from turn_rl_ros.data.errors import DatasetError
-from turn_rl_ros.data.manifest import combined_sha256, sha256_file
+from turn_rl_ros.data.manifest import combined_sha256, read_manifest, session_info, sha256_file
+from turn_rl_ros.data.sealed import read_info
 from turn_rl_ros.data.session import SessionWriter
 
 
@@ -84,20 +85,62 @@ def test_the_hash_of_a_dataset_is_over_the_files_it_came_from(tmp_path, record):
 
 
 @pytest.mark.parametrize("name", ["observations", "infos/goal"])
-def test_a_missing_column_is_named(tmp_path, record, name):
-    with h5py.File(record(range(5)), "r+") as file:
+def test_a_missing_column_is_named(record, name):
+    path = record(range(5))
+    with h5py.File(path, "r+") as file:
         del file[name]
     with pytest.raises(DatasetError, match=f"{name} is missing"):
-        load_dataset(tmp_path)
+        read_info(path)
 
 
-def test_a_column_of_another_shape_is_named(tmp_path, record):
-    with h5py.File(record(range(5)), "r+") as file:
-        del file["rewards"], file["actions"]
-        file["rewards"] = np.zeros(5, np.float32)
+def test_a_column_of_another_shape_is_named(record):
+    path = record(range(5))
+    with h5py.File(path, "r+") as file:
+        del file["actions"]
         file["actions"] = np.zeros((4, 2), np.float32)
     with pytest.raises(DatasetError, match=r"actions is float32 \(4, 2\), the task needs float32 \(5, 2\)"):
+        read_info(path)
+
+
+def test_a_compressed_column_is_named(record):
+    path = record(range(5))
+    with h5py.File(path, "r+") as file:
+        del file["rewards"]
+        file.create_dataset("rewards", data=np.zeros(5, np.float32), compression="gzip")
+    with pytest.raises(DatasetError, match="rewards is not stored contiguously"):
+        read_info(path)
+
+
+def test_one_flipped_bit_is_not_trained_on(tmp_path, record):
+    path = record(range(50))
+    data = bytearray(path.read_bytes())
+    data[read_info(path).offsets["rewards"] + 7] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(DatasetError, match="changed after it was sealed"):
         load_dataset(tmp_path)
+
+
+def test_the_manifest_says_of_a_session_what_the_file_says(tmp_path, record):
+    path = record(range(50))
+    found, read = session_info(path, read_manifest(tmp_path)[path.name]), read_info(path)
+    assert (found.rows, found.spec, dict(found.offsets)) == (read.rows, read.spec, dict(read.offsets))
+    assert {k: repr(v) for k, v in found.facts.items()} == {k: repr(v) for k, v in read.facts.items()}  # NaN and all
+
+
+def test_an_entry_that_points_outside_the_file_is_not_believed(tmp_path, record):
+    path = record(range(50))
+    entry = read_manifest(tmp_path)[path.name]
+    entry["offsets"] = {**entry["offsets"], "goal": 10**9}
+    assert session_info(path, entry).offsets == read_info(path).offsets
+
+
+def test_rows_read_beside_the_manifest_are_the_rows_read_with_it(tmp_path, record):
+    record(range(50))
+    with_it = load_dataset(tmp_path, verify=False)
+    (tmp_path / "manifest.json").unlink()
+    without = load_dataset(tmp_path)
+    for name in ("observations", "actions", "command", "timeouts", "step"):
+        np.testing.assert_array_equal(getattr(with_it, name), getattr(without, name))
 
 
 def test_somebody_elses_hdf5_is_named(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.spec import Discrete
 from turn_rl_ros.data.errors import DirectoryBusy, SessionError, SessionExists
+from turn_rl_ros.data.manifest import read_manifest
 from turn_rl_ros.data.sealed import read_info, read_rows
 from turn_rl_ros.data.session import SessionWriter
 
@@ -62,6 +63,17 @@ def test_an_unknown_attribute_is_refused(tmp_path, spec):
         SessionWriter(tmp_path, spec, {"window_used": 3.0})
 
 
+def test_figures_that_are_not_finite_do_not_stop_the_seal(tmp_path, spec):
+    path = SessionWriter(tmp_path, spec).seal("done", {"wear": {"joint_travel_rad": math.nan}})
+    assert math.isnan(read_info(path).facts["wear"]["joint_travel_rad"])
+    assert read_manifest(tmp_path)[path.name]["wear"] == {"joint_travel_rad": None}
+
+
+def test_an_attribute_that_json_cannot_hold_is_refused_at_once(tmp_path, spec):
+    with pytest.raises(SessionError, match="parameters cannot be written as JSON"):
+        SessionWriter(tmp_path, spec, {"parameters": {"low": np.zeros(2)}})
+
+
 def test_the_first_stop_reason_stands(tmp_path, spec):
     writer = SessionWriter(tmp_path, spec)
     path = writer.seal("e-stop")
@@ -82,9 +94,15 @@ def test_a_command_nobody_recorded_is_nan(tmp_path, spec, sender):
     assert np.isnan(read_rows(read_info(writer.seal("done")))["command"]).all()
 
 
-def test_a_short_vector_is_refused_by_name_and_not_stretched(tmp_path, spec, sender):
-    with SessionWriter(tmp_path, spec) as writer, pytest.raises(SessionError, match="goal has shape"):
-        writer.append(replace(sender.transition(0, spec), goal=np.zeros(1)))
+def test_a_short_vector_is_left_out_by_name_and_not_stretched(tmp_path, spec, sender):
+    writer = SessionWriter(tmp_path, spec)
+    for number in (0, 1, 2):
+        row = sender.transition(number, spec)
+        writer.append(replace(row, goal=np.zeros(1)) if number == 1 else row)
+    with pytest.raises(SessionError, match=r"left out: goal has shape \(1,\).* the task needs \(3,\)"):
+        writer.flush()
+    info = read_info(writer.seal("done"))
+    assert read_rows(info)["step"].tolist() == [0, 2] and info.facts["drops"] == {"malformed": 1}
 
 
 def test_discrete_actions_are_plain_indices(tmp_path, spec, sender):
@@ -134,7 +152,7 @@ def test_rows_beyond_the_memory_are_counted_not_waited_for(tmp_path, spec, sende
     assert info.facts["backlog_rows"] == 10
 
 
-def test_the_ring_wraps_without_mixing_rows(tmp_path, spec, sender):
+def test_flushing_now_and_then_does_not_mix_rows(tmp_path, spec, sender):
     writer = SessionWriter(tmp_path, spec, capacity=7)
     for number in range(50):
         writer.append(sender.transition(number, spec))

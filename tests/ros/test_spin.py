@@ -30,3 +30,23 @@ def test_an_idle_node_costs_under_a_tenth_of_a_core(ros):
     used = (time.process_time() - cpu) / (time.monotonic() - start)
     assert used < 0.1
     node.destroy_node()
+
+
+def test_a_stop_is_seen_while_messages_never_pause(ros):
+    node = ros.create_node("echo")
+    numbers = node.create_publisher(Float64MultiArray, "numbers", 100)
+    count = [0]
+
+    def answer(message):
+        count[0] += 1
+        numbers.publish(message)
+
+    node.create_subscription(Float64MultiArray, "numbers", answer, 100)
+    executor = make_executor()
+    executor.add_node(node)
+    numbers.publish(Float64MultiArray(data=[1.0]))
+    start = time.monotonic()
+    spin(executor, lambda: time.monotonic() - start > 1.0)
+    assert count[0] > 100, "the traffic was real"
+    assert time.monotonic() - start < 10
+    node.destroy_node()

@@ -1,5 +1,6 @@
 """Real nodes as real processes, in a ROS domain of their own on this machine alone."""
 
+import copy
 import itertools
 import os
 import signal
@@ -35,6 +36,7 @@ class Graph:
 
     def params(self, scenario, overrides):
         """A parameter file: the scenario's, with `overrides[node][parameter]` on top."""
+        overrides = copy.deepcopy(overrides)
         tree = yaml.safe_load((ROOT / "config" / scenario).read_text())
         for node in ("collector", "trainer", "director"):
             overrides.setdefault(node, {}).setdefault("run_dir", str(self.run_dir))

@@ -46,14 +46,14 @@ def check_session(path, turn, truth, entry):
             name: file[name][:] for name in ("observations", "actions", "rewards", "next_observations", "timeouts")
         }
         assert file.attrs["turn"] == turn
+        assert json.loads(file.attrs["drops"]) == {}
         assert file.attrs["stop_reason"] == "window used up"
         assert file.attrs["window_used_s"] == pytest.approx(10.0, abs=0.051)
     rows = len(columns["rewards"])
     assert rows == entry["transitions"]
     assert entry["robot_seconds"] == pytest.approx(10.0, abs=0.051)
-    assert rows <= 200
-    if task.spec.command_interface == "velocity":
-        assert rows == 200, "lockstep loses nothing: 10 s at 20 Hz"
+    # 10 s at 20 Hz. The window opens a tick or two before the executor acts, and a way home over the walls is no row.
+    assert 196 <= rows <= 200
     for row in range(rows):
         before, after = truth[int(infos["stamp_ns"][row])], truth[int(infos["next_stamp_ns"][row])]
         np.testing.assert_array_equal(infos["joint_position"][row], before["joint_position"])

@@ -1,6 +1,6 @@
 """What acts in a session: random motion at first, later the policy and exploration.
 
-Each episode draws one mode, so that whole stretches of data come from one behaviour and `Transition.behaviour` says which.
+Each episode draws one mode, so that a stretch of data comes from one behaviour; `Transition.behaviour` says which.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from turn_rl_ros.core.policy import Policy
 from turn_rl_ros.core.task import Task
 
 BEHAVIOURS = ("random", "policy", "exploring", "homing")
-"""Names of `Transition.behaviour`. Exploring is the policy with noise on an arm, a directed search on a grid."""
+"""Names of `Transition.behaviour`. Exploring is the policy with noise, or on a grid also a directed search."""
 
 RANDOM, POLICY, EXPLORING, HOMING = range(len(BEHAVIOURS))
 
@@ -40,13 +40,15 @@ class BehaviourConfig:
         0.4, "arms: standard deviation of exploring noise as a share of the action range's half", low=0.0, high=2.0
     )
     noise_time_s: float = param(0.25, "arms: time over which that noise stays alike", unit="s", low=0.0, high=60.0)
-    stickiness: float = param(0.7, "grids: probability that a random move repeats the last one", low=0.0, high=1.0)
+    epsilon: float = param(
+        0.1, "grids: share of random moves while the exploring episode follows the policy", low=0.0, high=1.0
+    )
+    search_share: float = param(
+        0.7, "grids: share of exploring episodes that search for rarely visited cells instead", low=0.0, high=1.0
+    )
+    stickiness: float = param(0.5, "grids: probability that a random move repeats the last one", low=0.0, high=1.0)
     walk_steps: int = param(
-        30,
-        "grids: random moves after each rarely visited cell that exploring goes to",
-        unit="steps",
-        low=1,
-        high=100000,
+        80, "grids: random moves after each rarely visited cell that a search goes to", unit="steps", low=1, high=100000
     )
 
 

@@ -67,7 +67,7 @@ class ArmExplorer:
         """Velocities within the bounds, (action.size,)."""
         self._advance(self._config.random_time_s)
         uniform = np.array([math.erf(x / math.sqrt(2.0)) for x in self._noise])
-        # Joint velocities are pulled in joint space; end-effector velocities where the observation has the end effector.
+        # Joint velocities are pulled in joint space, end-effector velocities in the space of the end effector.
         place = observation[: self._joints] if self._joints else observation[-6:-3]
         return self._bounded(
             self._middle
@@ -95,7 +95,8 @@ class ArmExplorer:
 class GridExplorer:
     """Goes to a cell that it has rarely seen, by moves that it has seen work, then walks at random from there.
 
-    What it knows is what this session has shown it: the map is not an input.
+    Other episodes follow the policy with some random moves, which tries what lies beside its way. What it knows is what
+    this session has shown it: the map is not an input.
     """
 
     def __init__(self, task: Task, config: "BehaviourConfig", rng: np.random.Generator) -> None:
@@ -106,9 +107,11 @@ class GridExplorer:
         self._last: tuple[Cell, int] | None = None
         self._plan: deque[tuple[Cell, int]] = deque()
         self._walk = 0
+        self._searching = True
 
     def begin(self) -> None:
-        """Back at the start: the last move leads nowhere, and the plan is void."""
+        """Back at the start: the last move leads nowhere, and the plan is void. Draw whether to search."""
+        self._searching = self._rng.random() < self._config.search_share
         self._last = None
         self._plan.clear()
         self._walk = 0
@@ -120,7 +123,10 @@ class GridExplorer:
         return np.array(self._rng.integers(self._actions))
 
     def explore(self, observation: NDArray[np.float32], policy: Policy) -> NDArray[np.int64]:
-        """The next move of the plan, of a new plan, or of the walk after one."""
+        """The next move of the plan, of a new plan, or of the walk after one; or the policy's, mostly."""
+        if not self._searching:
+            chance = self._rng.random() < self._config.epsilon
+            return np.array(self._rng.integers(self._actions)) if chance else policy.act(observation)
         here = _cell(observation)
         if self._plan and self._plan[0][0] != here:  # slipped off the way
             self._plan.clear()

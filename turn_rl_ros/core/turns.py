@@ -94,11 +94,10 @@ def walk(config: TurnsConfig, crew: Crew, now_s: Callable[[], float], say: Calla
     for turn in range(len(summary["turns"]), config.turns):
         started = now_s()
         session = _session(turn, config, crew, say)
-        entry: dict[str, Any] = {"turn": turn, **asdict(session), "success_rate": None, "mean_return": None}
-        entry["train_seconds"] = 0.0
-        if config.train:
-            entry["train_seconds"] = _train(turn + 1, crew, say)
-            entry.update(_score(crew.evaluate(turn + 1)))
+        train_seconds = _train(turn + 1, crew, say) if config.train else 0.0
+        deployed = summary["turns"][-1] if summary["turns"] else summary["random"]
+        score = _score(crew.evaluate(turn + 1)) if crew.has_policy(turn + 1) else {k: deployed[k] for k in _score(None)}
+        entry: dict[str, Any] = {"turn": turn, **asdict(session), **score, "train_seconds": train_seconds}
         entry["wall_seconds"] = round(now_s() - started, 3)
         summary["turns"].append(entry)
         write_summary(path, summary)

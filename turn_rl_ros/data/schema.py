@@ -4,6 +4,7 @@ Root names are those of D4RL (Fu et al. 2020), so that loaders which read D4RL f
 them lies in `infos/`. Angles in rad, lengths in m, stamps in ns of the clock that the attribute `clock_source` names.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from operator import attrgetter
@@ -153,6 +154,10 @@ def check_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
         kind = type(FACTS[name])
         if not isinstance(value, (int, float) if kind is float else Mapping if kind is dict else kind):
             raise SessionError(f"session attribute {name} must be of type {kind.__name__}, not {value!r}")
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise SessionError(f"session attribute {name} cannot be written as JSON: {error}") from error
     return dict(facts)
 
 

@@ -3,13 +3,16 @@
 import os
 import platform
 import threading
+import time
 import uuid
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from turn_rl_ros import __version__
 from turn_rl_ros.core.spec import TaskSpec
@@ -26,12 +29,15 @@ FLUSH_S = 0.1
 CAPACITY = 16384
 """Rows that fit in memory while the disk stalls: 33 s at 500 Hz."""
 
+BURST = 16
+"""Rows converted before the writer thread gives way to others."""
+
 
 class SessionWriter:
     """One session on its way to disk: `append` from one thread, then `seal`; the directory is locked in between.
 
-    `append` costs microseconds and never waits for the disk. When the disk stalls for longer than `CAPACITY` rows,
-    further rows are dropped and counted under `writer_backlog`.
+    `append` costs a microsecond or two and never waits for the disk. When the disk stalls for longer than `CAPACITY`
+    rows, further rows are dropped and counted under `writer_backlog`.
     """
 
     def __init__(
@@ -72,10 +78,12 @@ class SessionWriter:
         }
         self._dtype = row_dtype(spec)
         self._shapes = vector_shapes(self._dtype)
-        self._rows = np.zeros(capacity, self._dtype)
-        self._rows.view(np.uint8).fill(0)  # touch every page now, not in the control loop
-        self._head = self._tail = self._peak = self._dropped = 0
+        self._queue: deque[Transition] = deque()
+        self._capacity = capacity
+        self._taken = self._written = self._peak = self._dropped = self._malformed = 0
         self._error: OSError | None = None
+        self._misfit: SessionError | None = None
+        self._closed = False
         self._sealed: Path | None = None
         self._part = Path(directory) / part_name(created, self.facts["session_id"])
         self._lock = DirectoryLock(Path(directory))
@@ -97,12 +105,12 @@ class SessionWriter:
     @property
     def rows(self) -> int:
         """Rows taken so far."""
-        return self._head
+        return self._taken
 
     @property
     def backlog(self) -> int:
         """Rows that are not yet safe on disk."""
-        return self._head - self._tail
+        return self._taken - self._written - self._malformed
 
     @property
     def dropped(self) -> int:
@@ -110,25 +118,24 @@ class SessionWriter:
         return self._dropped
 
     def append(self, transition: Transition) -> None:
-        """Take one transition; returns at once.
+        """Take one transition and return at once; its arrays are not copied here and must not change afterwards.
 
         Raises:
-            SessionError: a field has the wrong shape, the session is closed, or the disk failed since the last call.
+            SessionError: the session is closed, the disk failed, or an earlier transition had a field of the wrong
+                shape (that row is left out and counted under `malformed`).
         """
-        if self._error or self._stop.is_set():
+        if self._error or self._misfit or self._closed:
             raise self._failure()
-        backlog = self._head - self._tail
-        if backlog >= len(self._rows):
+        if len(self._queue) >= self._capacity:
             self._dropped += 1
             return
-        self._peak = max(self._peak, backlog + 1)
-        self._rows[self._head % len(self._rows)] = to_row(transition, self._shapes)
-        self._head += 1
+        self._queue.append(transition)
+        self._taken += 1
 
     def flush(self) -> None:
         """Wait until every row taken so far is on disk. Raises SessionError."""
         self._drain()
-        if self._error:
+        if self._error or self._misfit:
             raise self._failure()
 
     def seal(self, stop_reason: str, facts: Mapping[str, Any] | None = None) -> Path:
@@ -150,8 +157,9 @@ class SessionWriter:
                 if self._error:
                     raise self._failure()
                 drops = dict(late.get("drops", {}))
-                if self._dropped:
-                    drops["writer_backlog"] = drops.get("writer_backlog", 0) + self._dropped
+                for reason, count in (("writer_backlog", self._dropped), ("malformed", self._malformed)):
+                    if count:
+                        drops[reason] = drops.get(reason, 0) + count
                 closing = {"stop_reason": stop_reason, "backlog_rows": self._peak, "drops": drops}
                 _, rows, _ = read_part(self._part)
                 self._sealed = finish(self._part, {**self.facts, **late, **closing}, rows)
@@ -201,21 +209,36 @@ class SessionWriter:
     def _drain(self) -> None:
         """Write and fsync every row that waits; keeps the first error for `append` and `seal` to raise."""
         with self._writing:
-            head, size = self._head, len(self._rows)
-            if self._file < 0 or self._error or head == self._tail:
+            waiting = len(self._queue)
+            if self._file < 0 or self._error or not waiting:
                 return
-            start, stop = self._tail % size, (head - 1) % size + 1
-            pieces = [self._rows[start:stop]] if start < stop else [self._rows[start:], self._rows[:stop]]
+            self._peak = max(self._peak, waiting)
             try:
-                data = journal.pack(np.concatenate(pieces), self._tail)
+                rows = self._next_rows(waiting)
+                data = journal.pack(rows, self._written)
                 journal.write_all(self._file, data, self._end)
                 os.fsync(self._file)
                 self._end += len(data)
-                self._tail = head
+                self._written += len(rows)
             except OSError as error:
                 self._error = error
 
+    def _next_rows(self, count: int) -> NDArray:
+        """Take `count` transitions off the queue as records; one that does not fit is left out and remembered."""
+        rows, good = np.empty(count, self._dtype), 0
+        for number in range(count):
+            if number % BURST == BURST - 1:
+                time.sleep(0)  # lets a waiting control thread run
+            try:
+                rows[good] = to_row(self._queue.popleft(), self._shapes)
+                good += 1
+            except SessionError as error:
+                self._malformed += 1
+                self._misfit = self._misfit or error
+        return rows[:good]
+
     def _halt(self) -> None:
+        self._closed = True
         self._stop.set()
         self._thread.join()
         self._drain()
@@ -225,9 +248,12 @@ class SessionWriter:
                 self._file = -1
 
     def _failure(self) -> SessionError:
-        if self._error is None:
+        if self._error:
+            return SessionError(
+                f"recording to {self._part} failed ({self._error.strerror}) after {self._written} rows, which are safe "
+                f"there; make room, then run `turn-rl data recover {self._part.parent}`"
+            )
+        if self._closed:
             return SessionError(f"{self.path.name} is closed; no more rows can be added")
-        return SessionError(
-            f"recording to {self._part} failed ({self._error.strerror}) after {self._tail} rows, which are safe there; "
-            f"make room, then run `turn-rl data recover {self._part.parent}`"
-        )
+        misfit, self._misfit = self._misfit, None
+        return SessionError(f"a row was left out: {misfit}")

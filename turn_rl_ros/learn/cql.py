@@ -11,11 +11,21 @@ from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.learn import equations as eq
 from turn_rl_ros.learn.config import TrainerConfig
 from turn_rl_ros.learn.networks import (
-    arrays_of, copied, follow, forward, frozen, make_layers, parameters, split_gaussian, squash,
+    arrays_of,
+    copied,
+    follow,
+    forward,
+    frozen,
+    make_layers,
+    parameters,
+    split_gaussian,
+    squash,
 )
 from turn_rl_ros.learn.replay import Batch
 
 CRITICS = 2
+FIRST_TEMPERATURE = 0.1
+"""Weight of the entropy at the start, in units of reward; from there it regulates itself."""
 
 
 class ContinuousCql:
@@ -37,9 +47,11 @@ class ContinuousCql:
         with torch.no_grad():  # start at the value of receiving the mean reward for ever, not at zero
             self._critic[-1][1].fill_(sample.reward.mean() / (1.0 - config.discount))
         self._target, self._average = copied(self._critic), copied(self._actor)
-        self._log_temperature = torch.tensor(math.log(0.1), requires_grad=True)
+        self._log_temperature = torch.tensor(math.log(FIRST_TEMPERATURE), requires_grad=True)
         self._adam = torch.optim.Adam(
-            [*parameters(self._actor), *parameters(self._critic), self._log_temperature], lr=config.learning_rate, fused=True
+            [*parameters(self._actor), *parameters(self._critic), self._log_temperature],
+            lr=config.learning_rate,
+            fused=True,
         )
 
     def update(self, batch: Batch, rate: float) -> dict[str, Tensor]:
@@ -54,17 +66,19 @@ class ContinuousCql:
         with torch.no_grad():
             next_mean, next_log_std = split_gaussian(forward(self._actor, there)[0])
             next_action, next_log_probability = squash(next_mean, next_log_std, self._normal(rows))
-            next_value = forward(self._target, torch.cat([there, next_action], -1), True)[..., 0].amin(0)
-            target = eq.bootstrap(batch.reward, batch.terminal, next_value - temperature * next_log_probability, self._config.discount)
+            next_value = forward(self._target, torch.cat([there, next_action], -1), normalise=True)[..., 0].amin(0)
+            target = eq.bootstrap(
+                batch.reward, batch.terminal, next_value - temperature * next_log_probability, self._config.discount
+            )
             target = target.clamp(self._low, self._high)
             inputs, log_density = self._proposals(here, (mean, log_std), (next_mean, next_log_std))
         inputs = torch.cat([torch.cat([here, batch.action], -1), inputs])
-        values = forward(self._critic, inputs, True)[..., 0]
+        values = forward(self._critic, inputs, normalise=True)[..., 0]
         some = log_density.shape[1]
         gap = eq.sampled_gap(values[:, rows:].view(CRITICS, -1, some), log_density, values[:, :some]).mean(-1)
         error = eq.squared_error(values[:, :rows], target)
         critic_loss = error + self._config.alpha * gap.sum()
-        value = forward(frozen(self._critic), torch.cat([here, action], -1), True)[..., 0].amin(0)
+        value = forward(frozen(self._critic), torch.cat([here, action], -1), normalise=True)[..., 0].amin(0)
         actor_loss = eq.actor_loss(value, log_probability, temperature)
         wanted = self._config.target_entropy * self._n
         self._adam.zero_grad()
@@ -73,8 +87,11 @@ class ContinuousCql:
         follow(self._target, self._critic, self._config.target_rate)
         follow(self._average, self._actor, self._config.average_rate)
         return {
-            "bellman_error": error.detach(), "gap": gap.detach().mean(), "value": value.detach().mean(),
-            "entropy": -log_probability.detach().mean(), "temperature": temperature,
+            "bellman_error": error.detach(),
+            "gap": gap.detach().mean(),
+            "value": value.detach().mean(),
+            "entropy": -log_probability.detach().mean(),
+            "temperature": temperature,
         }
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
@@ -83,7 +100,9 @@ class ContinuousCql:
         layers = [*hidden, (weight[..., : self._n], bias[..., : self._n])]
         return {**arrays_of(layers), "obs_mean": self._mean.numpy(), "obs_std": self._std.numpy()}
 
-    def _proposals(self, here: Tensor, policy: tuple[Tensor, Tensor], next_policy: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def _proposals(
+        self, here: Tensor, policy: tuple[Tensor, Tensor], next_policy: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         """Critic inputs (3 samples * rows, ...) and their log densities (3 samples, rows) for the conservative gap."""
         rows, samples = min(len(here), self._config.conservative_rows), self._config.action_samples
         uniform = torch.rand(samples, rows, self._n, generator=self._generator) * 2.0 - 1.0

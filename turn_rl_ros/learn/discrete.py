@@ -34,10 +34,15 @@ class DiscreteCql:
         self._adam.param_groups[0]["lr"] = rate
         config = self._config
         with torch.no_grad():
-            after = self._values(self._online, batch.next_observation), self._values(self._target, batch.next_observation)
+            after = (
+                self.values(self._online, batch.next_observation),
+                self.values(self._target, batch.next_observation),
+            )
             next_value = eq.double_q_value(*after)
-            target = eq.bootstrap(batch.reward, batch.terminal, next_value, config.discount).clamp(self._low, self._high)
-        values = self._values(self._online, batch.observation)
+            target = eq.bootstrap(batch.reward, batch.terminal, next_value, config.discount).clamp(
+                self._low, self._high
+            )
+        values = self.values(self._online, batch.observation)
         taken = eq.taken_value(values, batch.action)
         error = eq.squared_error(taken, target)
         gap = eq.discrete_gap(values, batch.action).mean(-1)
@@ -49,14 +54,14 @@ class DiscreteCql:
         return {"bellman_error": error.detach(), "gap": gap.detach().mean(), "value": taken.detach().mean()}
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """The averaged networks, as `core.policy.ArgmaxPolicy` takes them; the normalisation goes into the first layer."""
+        """The averaged networks, for `core.policy.ArgmaxPolicy`, with the normalisation in the first layer."""
         if self._sizes:
             return {**arrays_of(self._average), "one_hot": np.array(self._sizes, dtype=np.float32)}
         (weight, bias), *rest = self._average
         scaled = weight / self._std[:, None]
         return arrays_of([(scaled, bias - (self._mean @ scaled)[:, None]), *rest])
 
-    def _values(self, layers: list, observation: Tensor) -> Tensor:
+    def values(self, layers: list, observation: Tensor) -> Tensor:
         """Action values, (E, batch, n_actions)."""
         if not self._sizes:
             return forward(layers, (observation - self._mean) / self._std)

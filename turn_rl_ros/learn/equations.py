@@ -77,7 +77,7 @@ def actor_loss(value: Tensor, log_probability: Tensor, temperature: Tensor) -> T
 
 
 def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
-    """Half the mean squared Bellman error over the batch, summed over critics; (E, batch) against (batch,) or (E, batch)."""
+    """Half the mean squared Bellman error, summed over critics; (E, batch) against (batch,) or (E, batch)."""
     return 0.5 * (prediction - target).square().mean(-1).sum()
 
 

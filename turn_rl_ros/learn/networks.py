@@ -5,6 +5,7 @@ One batched product serves all E members, and the layout is the one that `core.p
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ LOG_STD_LOW, LOG_STD_HIGH = -5.0, 1.0
 def make_layers(members: int, sizes: Sequence[int], generator: torch.Generator) -> list[Layer]:
     """Layers of the given sizes, uniform in +-1/sqrt(inputs) (LeCun et al. 1998), ready for gradients."""
     layers = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         bound = 1.0 / math.sqrt(inputs)
         weight = torch.empty(members, inputs, outputs).uniform_(-bound, bound, generator=generator)
         bias = torch.empty(members, 1, outputs).uniform_(-bound, bound, generator=generator)
@@ -88,4 +89,6 @@ def squash(mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor
 
 def arrays_of(layers: Sequence[Layer]) -> dict[str, NDArray[np.float32]]:
     """The layers under the names that a policy artifact gives them: w0, b0, w1, ..."""
-    return {f"{name}{i}": part.numpy() for i, layer in enumerate(layers) for name, part in zip("wb", layer, strict=True)}
+    return {
+        f"{name}{i}": part.numpy() for i, layer in enumerate(layers) for name, part in zip("wb", layer, strict=True)
+    }

@@ -105,7 +105,9 @@ def _check(dataset: Dataset) -> None:
         raise TrainingFailed("there are no transitions to learn from; record a session first")
     for name in ("observations", "actions", "rewards", "next_observations"):
         if not np.isfinite(getattr(dataset, name)).all():
-            raise TrainingFailed(f"{name} of the dataset has values that are not finite; remove the session they are in")
+            raise TrainingFailed(
+                f"{name} of the dataset has values that are not finite; remove the session they are in"
+            )
 
 
 def _finite(found: Mapping[str, Tensor], step: int, config: TrainerConfig) -> dict[str, float]:

@@ -27,6 +27,8 @@ class Composition:
     """arm, executor, guard, collector, trainer and director on one executor, in a namespace of their own."""
 
     def __init__(self, params_file: Path) -> None:
+        # Two simulations that share a /clock ruin each other, so each process has a domain of its own, on this machine.
+        os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
         os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         arguments = [
             "--ros-args",

@@ -33,7 +33,7 @@ OPENING = ("collector", "guard", "executor")
 STOPPED = "stopped; start again with the same run_dir to resume"
 
 
-class Interrupted(TurnRlError):
+class Interrupted(Exception):
     """The user asked to stop; what is recorded is sealed and the run resumes."""
 
 

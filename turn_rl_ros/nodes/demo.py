@@ -1,5 +1,6 @@
 """`turn-rl demo`: a simulated run in this process, with progress bars and a table at the end."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from turn_rl_ros.core.scenario import choose_env
-from turn_rl_ros.nodes.compose import Composition, prepare
+from turn_rl_ros.nodes.compose import NAMESPACE, Composition, prepare
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
         console.print(f"[yellow]warning:[/] {warning}")
     params_file = prepare(env, options.run_dir.resolve(), options.params_file, overrides_of(env, options))
     composition = Composition(params_file)
+    domain = os.environ["ROS_DOMAIN_ID"]
+    console.print(f"run directory {options.run_dir}; to watch the topics: ROS_DOMAIN_ID={domain}, namespace /{NAMESPACE}")
     try:
         with Bars(console) as bars:
             finished = composition.run(bars.look)

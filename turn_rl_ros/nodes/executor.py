@@ -22,6 +22,10 @@ from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refu
 from turn_rl_ros.nodes.spin import run_node
 
 
+HOME_RETRY_NS = 1_000_000_000
+"""Longer than a way home that has just been asked for takes to begin."""
+
+
 class Executor(SessionNode):
     """Active: answers one joint state a control period with one decision. Inactive: silent."""
 
@@ -43,7 +47,7 @@ class Executor(SessionNode):
         self._goals = topics.publish_on(self, topics.GOAL)
         self._state = topics.publish_on(self, topics.EXECUTOR_STATE)
         self._home = self.create_client(Trigger, topics.HOME_SERVICE)
-        self._asked_home = False
+        self._ask_home_ns = 0
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
         topics.listen_to(self, topics.POLICY, self._on_policy)
         topics.listen_to(self, topics.GUARD_STATE, self._on_guard)
@@ -54,6 +58,7 @@ class Executor(SessionNode):
         """Open: a pilot of its own for each session, so that goals and exploration depend on seed and turn alone."""
         turn = self._artifact.turn if self._artifact else 0
         seed = int(np.random.SeedSequence([self.config.seed, turn]).generate_state(1)[0]) >> 1
+        self._ask_home_ns = 0
         config = PilotConfig(**{**asdict(self.config), "seed": seed})
         self._pilot = Pilot(self._task, config, self._new_behaviour(), on_episode=self._refresh, homing=HOMING)
         return super().on_activate(state)
@@ -78,9 +83,18 @@ class Executor(SessionNode):
         if self._pilot.goal is not self._goal:
             self._goal = self._pilot.goal
             self._goals.publish(messages.goal_to_message(self._goal, message.header.stamp, "base"))
-        if self._pilot.wants_home and not self._asked_home:
+        if self._pilot.wants_home:
+            self._ask_home(stamp)
+
+    def _ask_home(self, stamp_ns: int) -> None:
+        """Call the arm's home service, again every HOME_RETRY_NS: a request can be lost before the service is up."""
+        if stamp_ns < self._ask_home_ns:
+            return
+        self._ask_home_ns = stamp_ns + HOME_RETRY_NS
+        if self._home.service_is_ready():
             self._home.call_async(Trigger.Request())
-        self._asked_home = self._pilot.wants_home
+        else:
+            self.warn_once_a_second(f"holding: nobody offers the service {topics.HOME_SERVICE}, which has to bring the arm home")
 
     def _on_policy(self, message: UInt8MultiArray) -> None:
         try:

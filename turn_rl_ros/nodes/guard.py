@@ -122,7 +122,7 @@ class GuardNode(SessionNode):
         self._send(Decision(stamp_ns, NO_EPISODE, 0, 0, np.zeros(3), self._guard.hold(), int(cause)), cause)
 
     def _send(self, decision: Decision, cause: Cause) -> None:
-        self._commands.publish(Float64MultiArray(data=decision.command.tolist()))
+        self._commands.publish(messages.command_to_message(decision))
         self._executed.publish(messages.decision_to_message(decision))
         self._sent_s = steady_s()
         if cause:

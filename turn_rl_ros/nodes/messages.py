@@ -19,6 +19,10 @@ _HEAD = 9
 intervention, goal x y z."""
 
 
+STAMP_LABEL = "stamp_ns:"
+"""Begins the layout label of a controller command; the stamp of the joint state that it answers follows."""
+
+
 def stamp_ns(stamp: Any) -> int:
     """builtin_interfaces/Time in nanoseconds."""
     return stamp.sec * 1_000_000_000 + stamp.nanosec
@@ -90,6 +94,12 @@ def message_to_decision(message: Float64MultiArray) -> Decision:
         command=values[_HEAD:],
         intervention=intervention,
     )
+
+
+def command_to_message(decision: Decision) -> Float64MultiArray:
+    """The command for the controller. ros2_control ignores the label; a simulation sees which state was answered."""
+    layout = MultiArrayLayout(dim=[MultiArrayDimension(label=f"{STAMP_LABEL}{decision.stamp_ns}")])
+    return Float64MultiArray(layout=layout, data=decision.command.tolist())
 
 
 def policy_to_message(blob: bytes) -> UInt8MultiArray:

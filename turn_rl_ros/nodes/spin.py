@@ -3,11 +3,12 @@
 rclpy's EventsExecutor answers a message in two thirds of the time of the SingleThreadedExecutor for a third of the CPU.
 Its `spin()` without a time-out, though, dispatches nothing and burns a core (rclpy 7.1.5 to 9.1.2), while waiting for a
 future with a time-out works; so that is how everything here spins. The MultiThreadedExecutor loses most messages of a
-subscription under load and is not used.
+subscription under load and is not used. Subscription callbacks that take a MessageInfo crash the EventsExecutor.
 """
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
@@ -30,10 +31,18 @@ def make_executor() -> Executor:
 
 
 def spin(executor: Executor, stop: Callable[[], bool]) -> None:
-    """Run callbacks until `stop()`, which is asked every WAKE_S."""
-    never: Future = Future()
+    """Run callbacks until `stop()`, which is asked every WAKE_S.
+
+    The future is completed from another thread: while messages keep coming, as they do in lockstep, the EventsExecutor
+    never looks at its time-out, and a Ctrl-C would wait for the end of the window.
+    """
     while not stop() and rclpy.ok():
-        executor.spin_until_future_complete(never, timeout_sec=WAKE_S)
+        wake: Future = Future()
+        alarm = threading.Timer(WAKE_S, wake.set_result, (None,))
+        alarm.daemon = True
+        alarm.start()
+        executor.spin_until_future_complete(wake, timeout_sec=10 * WAKE_S)
+        alarm.cancel()
 
 
 class Stop:

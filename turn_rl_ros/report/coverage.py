@@ -26,9 +26,10 @@ def coverage_picture(run: Run) -> Picture | None:
     goal_low, goal_high = np.array(run.spec.details["goal_low"]), np.array(run.spec.details["goal_high"])
     low = np.minimum(np.quantile(everything, 0.002, axis=0), goal_low) - CELL_M
     high = np.maximum(np.quantile(everything, 0.998, axis=0), goal_high) + CELL_M
-    span, width = high - low, min(2.6, 8.6 / len(turns))
+    span, width = high - low, min(2.0, 8.0 / len(turns))
     heights = [span[1] / span[0], span[2] / span[0]]
-    size = (width, 0.8 * width * sum(heights) / 2 + 0.25)
+    # Labels and colour bar take about 1.3 inches across and 0.8 down; the rest is for panels of equal aspect.
+    size = (width + 1.3 / len(turns), (width * sum(heights) + 0.8) / 2)
     figure, axes = panels(2 * len(turns), len(turns), size, sharex=True, sharey="row", height_ratios=heights)
     drawn: list[Any] = []
     for row, (_, across, i, j) in enumerate(PLANES):

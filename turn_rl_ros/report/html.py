@@ -136,7 +136,7 @@ def _tiles(run: Run, best: Best | None) -> list[dict[str, str]]:
     rows = sum(turn.transitions for turn in run.turns if turn.turn <= (last or run.turns[-1]).turn)
     return [
         _tile("last policy", last),
-        {"label": "robot time it took", "value": f"{spent:.1f} min", "note": f"{rows} transitions"},
+        {"label": "robot time", "value": f"{spent:.1f} min", "note": f"{rows} transitions"},
         _tile("random policy", random),
         _tile("best known", best),
     ]

@@ -28,7 +28,7 @@ def learning_picture(run: Run, best: Best | None) -> Picture:
     returns.set(ylabel="mean return of an episode", title="Return")
     for axes in (success, returns):
         axes.set_xlabel("robot time spent (min)")
-        axes.set_xlim(left=0 if 0 not in run.evaluations else -0.02 * max(run.minutes))
+        axes.set_xlim(-0.02 * run.minutes[-1], 1.03 * run.minutes[-1])
     reference = f" Best known: {best.what}." if best else ""
     return Picture(
         "learning",

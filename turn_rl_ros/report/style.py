@@ -62,6 +62,11 @@ class Picture:
     """What is shown and how to read it, in plain words."""
     figure: Figure
 
+    @property
+    def width_px(self) -> int:
+        """Width on the page, CSS pixels; text then has the size of the page's small print."""
+        return round(100 * float(self.figure.get_figwidth()))
+
     def png(self) -> bytes:
         """The figure as PNG."""
         buffer = io.BytesIO()
@@ -96,6 +101,7 @@ def stacked(
         axes.bar(labels, values, 0.7, bottom=bottom, label=name, color=colour, edgecolor=PAPER, linewidth=0.6)
         bottom = [b + v for b, v in zip(bottom, values, strict=True)]
     axes.grid(axis="x", visible=False)
+    axes.set_xlim(-0.6, max(4, len(labels)) - 0.4)
     if not any(bottom):
         axes.set_xticks(range(len(labels)), labels)
         axes.set_ylim(0, 1)
