@@ -25,6 +25,10 @@ from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refu
 from turn_rl_ros.nodes.spin import run_node
 
 
+IDLE_PERIOD_S = 0.25
+"""Wall-clock time between two ticks in lockstep while nobody commands the arm."""
+
+
 @dataclass(frozen=True)
 class ArmConfig:
     """Parameters of the simulated arm."""
@@ -36,7 +40,7 @@ class ArmConfig:
     start_time_s: float = param(1.0, "first stamp on /clock", unit="s", low=0.0, high=1e9)
     lockstep_timeout_s: float = param(
         1.0,
-        "lockstep: without a command for so long (wall clock), time moves on at 1x",
+        "lockstep: without a command for so long (wall clock), time moves on by itself, slowly",
         unit="s",
         low=0.01,
         high=3600.0,
@@ -49,7 +53,8 @@ class ArmNode(Diagnosed, Node):
     """Publishes a clock message and a joint state, steps when it is time, and again.
 
     In lockstep it is time when a command arrives: one command, one control period. Before the first command, and once
-    none came for `lockstep_timeout_s`, time moves on at 1x until a command comes.
+    none came for `lockstep_timeout_s`, a tick every IDLE_PERIOD_S keeps the clock and the states coming. That is slow on
+    purpose: the command that ends the idling has to arrive before the next idle tick to be in step.
 
     The service `arm/home` answers at once: a service callback that waited would block the steps that it waits for.
     Arrival is seen from `joint_states`. On the way home commands still pace lockstep, but their values are not obeyed.
@@ -86,7 +91,7 @@ class ArmNode(Diagnosed, Node):
         if self._timer is not None:
             self.destroy_timer(self._timer)
         self._paced_at = self.config.real_time_factor
-        period_s = self.spec.period_s / (self._paced_at or 1.0)
+        period_s = self.spec.period_s / self._paced_at if self._paced_at else IDLE_PERIOD_S
         self._timer = self.create_timer(period_s, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _on_timer(self) -> None:

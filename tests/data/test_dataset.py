@@ -9,7 +9,7 @@ from turn_rl_ros.core.errors import SpecMismatch
 from turn_rl_ros.data.dataset import Dataset, load_dataset
 from turn_rl_ros.data.errors import DatasetError
 from turn_rl_ros.data.manifest import combined_sha256, read_manifest, session_info, sha256_file
-from turn_rl_ros.data.sealed import read_info
+from turn_rl_ros.data.sealed import read_info, read_rows, sign
 from turn_rl_ros.data.session import SessionWriter
 
 
@@ -89,6 +89,7 @@ def test_a_missing_column_is_named(record, name):
     path = record(range(5))
     with h5py.File(path, "r+") as file:
         del file[name]
+    sign(path)
     with pytest.raises(DatasetError, match=f"{name} is missing"):
         read_info(path)
 
@@ -98,6 +99,7 @@ def test_a_column_of_another_shape_is_named(record):
     with h5py.File(path, "r+") as file:
         del file["actions"]
         file["actions"] = np.zeros((4, 2), np.float32)
+    sign(path)
     with pytest.raises(DatasetError, match=r"actions is float32 \(4, 2\), the task needs float32 \(5, 2\)"):
         read_info(path)
 
@@ -107,6 +109,7 @@ def test_a_compressed_column_is_named(record):
     with h5py.File(path, "r+") as file:
         del file["rewards"]
         file.create_dataset("rewards", data=np.zeros(5, np.float32), compression="gzip")
+    sign(path)
     with pytest.raises(DatasetError, match="rewards is not stored contiguously"):
         read_info(path)
 
@@ -118,6 +121,24 @@ def test_one_flipped_bit_is_not_trained_on(tmp_path, record):
     path.write_bytes(data)
     with pytest.raises(DatasetError, match="changed after it was sealed"):
         load_dataset(tmp_path)
+
+
+def test_one_flipped_bit_is_found_without_the_manifest_too(record):
+    path = record(range(50))
+    data = bytearray(path.read_bytes())
+    data[read_info(path).offsets["rewards"] + 7] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(DatasetError, match="does not fit its sha256"):
+        read_info(path)
+
+
+def test_a_copy_made_by_another_hdf5_tool_is_read(tmp_path, record):
+    path, copy = record(range(50), directory=tmp_path / "a"), tmp_path / "b.h5"
+    with h5py.File(path) as source, h5py.File(copy, "w") as target:
+        for name in source:
+            source.copy(name, target)
+        target.attrs.update(source.attrs)
+    assert read_rows(read_info(copy)).tobytes() == read_rows(read_info(path)).tobytes()
 
 
 def test_the_manifest_says_of_a_session_what_the_file_says(tmp_path, record):

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.data.sealed import read_info
 from turn_rl_ros.report.html import write_report
 
 
@@ -42,6 +43,10 @@ class Page(HTMLParser):
 
 def page_of(run):
     return Page(write_report(run).read_text(encoding="utf-8"))
+
+
+def session_of(run, turn):
+    return next(path for path in (run / "sessions").glob("*.h5") if read_info(path).facts["turn"] == turn)
 
 
 def test_table_is_the_summary(run):
@@ -95,7 +100,7 @@ def test_run_cut_in_its_first_session(run):
     (run / "summary.json").unlink()
     for path in (run / "evaluations").iterdir():
         path.unlink()
-    next(path for path in (run / "sessions").glob("*.h5") if _turn(path) == 1).unlink()
+    session_of(run, 1).unlink()
     (run / "sessions" / "session-20260101T000000Z-cafe.h5.part").write_bytes(b"rows on their way")
     page = page_of(run)
     assert "Not scored yet, after 0.0 robot-minutes" in page.text
@@ -105,7 +110,7 @@ def test_run_cut_in_its_first_session(run):
 
 
 def test_damaged_session_is_left_out_and_named(run):
-    victim = sorted((run / "sessions").glob("*.h5"))[1]
+    victim = session_of(run, 1)
     victim.write_bytes(victim.read_bytes()[:1000])
     page = page_of(run)
     assert f"A session file is left out: {victim.name}" in page.text
@@ -133,10 +138,3 @@ def test_no_run_is_one_clear_line(tmp_path, name):
     with pytest.raises(TurnRlError, match=r"is not a run directory|holds no readable sealed session") as error:
         write_report(tmp_path / name)
     assert "\n" not in str(error.value)
-
-
-def _turn(path):
-    import h5py
-
-    with h5py.File(path) as file:
-        return int(file.attrs["turn"])

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 
@@ -34,7 +35,13 @@ class Bench:
         self.until(lambda: self.joint_states.get_subscription_count() and self.proposals.get_subscription_count())
         self.until(lambda: self.states)
         self.guard.trigger_configure()
-        self.guard.trigger_activate()
+        self.until(self.opens)
+
+    def opens(self):
+        """The guard opens once it has heard the arm."""
+        self.state(-1)
+        self.executor.spin_once(timeout_sec=0.05)
+        return self.guard.trigger_activate() == TransitionCallbackReturn.SUCCESS
 
     def until(self, true, seconds=10.0):
         deadline = time.monotonic() + seconds
@@ -137,3 +144,11 @@ def test_joints_in_another_order_and_with_company_are_sorted_out(bench):
     bench.propose(0, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
     bench.until(lambda: bench.commands)
     assert bench.commands[0] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+
+
+def test_a_window_does_not_open_before_the_arm_is_heard(ros):
+    guard = GuardNode()
+    guard.trigger_configure()
+    assert guard.trigger_activate() == TransitionCallbackReturn.FAILURE
+    assert "no joint_states" in guard.fault
+    guard.destroy_node()

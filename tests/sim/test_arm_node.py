@@ -125,7 +125,7 @@ def test_in_lockstep_one_command_is_one_period(rig):
     assert set(arm.clocks) <= set(stamps) and arm.clocks[-1] == stamps[-1]
 
 
-def test_before_the_first_command_and_after_a_long_silence_time_moves_on_at_1x(rig):
+def test_before_the_first_command_and_after_a_long_silence_time_moves_on_by_itself(rig):
     arm = grid(rig, lockstep_timeout_s=0.3)
     arm.until(lambda: len(arm.states) >= 5)
     wall, count = time.monotonic(), len(arm.states)

@@ -24,9 +24,11 @@ def rows_of(run_dir):
 
 
 def wait_for_rows(graph):
-    """Until the window is well under way."""
-    graph.wait_for_line("guard", "window open")
-    time.sleep(1.5)
+    """Until the window is well under way: 40 rows or so are on disk."""
+    deadline = time.monotonic() + 100
+    while not any(part.stat().st_size > 14_000 for part in graph.run_dir.glob("sessions/*.part")):
+        assert time.monotonic() < deadline, {node: graph.log(node) for node in graph.processes}
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

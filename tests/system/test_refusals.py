@@ -49,7 +49,9 @@ def test_sessions_of_another_task_stop_the_run_before_a_window_opens(graph):
     for node in ("arm", "executor", "guard", "collector", "director"):
         graph.start(node, params)
     assert graph.processes["director"].wait(100) == 0, graph.log("director")
-    params = graph.params(GRID, {**small, "/**": {"task.episode_steps": 7}, "director": {**small["director"], "turns": 2}})
+    params = graph.params(
+        GRID, {**small, "/**": {"task.episode_steps": 7}, "director": {**small["director"], "turns": 2}}
+    )
     assert graph.start("director", params).wait(100) == 1
     assert "first difference: episode_steps: here 7, there 269" in graph.log("director")
 

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.data import manifest
+from turn_rl_ros.data.dataset import load_dataset
+from turn_rl_ros.data.quality import figures, inspect
 from turn_rl_ros.data.recover import recover as recover_directory
 
 app = typer.Typer(no_args_is_help=True, help="Recover, verify and look at recorded sessions.")
@@ -37,6 +41,30 @@ def verify(directory: Path = Sessions) -> None:
     typer.echo(f"{count} sessions on the manifest, {len(problems)} problems")
     if problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def info(directory: Path = Sessions) -> None:
+    """Show size, return and success of each session, and what is wrong with the data."""
+    try:
+        data = load_dataset(directory)
+    except TurnRlError as error:
+        raise _stop(error) from None
+    table = Table(title=f"{len(data)} transitions, {data.seconds / 60:.1f} robot-minutes, task {data.spec.task}")
+    for column in ("session", "turn", "rows", "episodes", "seconds", "return", "success", "stopped by", "dropped"):
+        table.add_column(column, justify="left" if column in ("session", "stopped by") else "right", overflow="fold")
+    for line in figures(data):
+        numbers = (line.turn, line.rows, line.episodes, f"{line.seconds:.1f}", f"{line.mean_return:.2f}")
+        table.add_row(line.name, *map(str, numbers), f"{line.success_rate:.2f}", line.stop_reason, str(line.dropped))
+    console = Console()
+    console.print(table)
+    found = inspect(data)
+    for one in found:
+        console.print(
+            f"[bold]{one.what}[/]: {one.rows} rows, {one.where}. Why it matters: {one.why}. What to do: {one.advice}."
+        )
+    if not found:
+        console.print("No problems found.")
 
 
 def _stop(error: TurnRlError) -> typer.Exit:

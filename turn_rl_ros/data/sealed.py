@@ -1,5 +1,10 @@
-"""A sealed session: flat, contiguous HDF5 with D4RL names, written once and never changed."""
+"""A sealed session: flat, contiguous HDF5 with D4RL names, written once and never changed.
 
+The first 512 bytes are a user block, which HDF5 readers skip; it has the sha256 of everything after it. HDF5 itself
+cannot be asked whether a file is damaged: some damaged files crash the library, some keep it busy for ever.
+"""
+
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -18,6 +23,8 @@ from turn_rl_ros.data.errors import DatasetError
 from turn_rl_ros.data.schema import FACTS, SCHEMA_VERSION, dataset_path, row_dtype
 
 SUFFIX = ".h5"
+BLOCK = 512
+SIGNATURE = b"turn_rl_ros session, HDF5 from byte 512, sha256 of the rest: "
 
 
 @dataclass(frozen=True)
@@ -35,11 +42,41 @@ class SessionInfo:
 
 def write_sealed(path: Path, facts: Mapping[str, Any], rows: NDArray) -> None:
     """Write the rows (n,) of `row_dtype` and the attributes into the new file `path`. Raises OSError."""
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", userblock_size=BLOCK) as file:
         for name, value in facts.items():
             file.attrs[name] = json.dumps(value, sort_keys=True) if isinstance(FACTS[name], dict) else value
         for column in rows.dtype.names or ():
             file.create_dataset(dataset_path(column), data=np.ascontiguousarray(rows[column]))
+    sign(path)
+
+
+def sign(path: Path) -> None:
+    """Put the sha256 of what follows into the user block of `path`."""
+    with path.open("r+b") as file:
+        file.write((SIGNATURE + _digest(path)).ljust(BLOCK, b"\n"))
+
+
+def check_signature(path: Path) -> None:
+    """Raise DatasetError unless the file is as it was signed.
+
+    A file that begins with HDF5's own mark was rewritten by another tool, and there is no signature to hold it to.
+    """
+    try:
+        with path.open("rb") as file:
+            block = file.read(BLOCK)
+        if not block.startswith(b"\x89HDF\r\n") and block != (SIGNATURE + _digest(path)).ljust(BLOCK, b"\n"):
+            raise DatasetError(f"{path.name} is damaged, or no session file: its content does not fit its sha256")
+    except FileNotFoundError:
+        raise DatasetError(f"{path} does not exist") from None
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _digest(path: Path) -> bytes:
+    """sha256, in hexadecimal digits, of everything after the user block."""
+    with path.open("rb") as file:
+        file.seek(BLOCK)
+        return hashlib.file_digest(file, "sha256").hexdigest().encode()
 
 
 def read_info(path: Path) -> SessionInfo:
@@ -48,6 +85,7 @@ def read_info(path: Path) -> SessionInfo:
     Raises:
         DatasetError: not a session file, or one with a missing, misshapen or truncated column; names it.
     """
+    check_signature(path)
     try:
         with h5py.File(path, "r") as file:
             facts = _facts(path, file)
@@ -59,8 +97,6 @@ def read_info(path: Path) -> SessionInfo:
             offsets = {name: _offset(path, size, file, name, columns[name], rows) for name in columns.names or ()}
     except TurnRlError as error:
         raise error if isinstance(error, DatasetError) else DatasetError(f"{path.name}: {error}") from error
-    except FileNotFoundError:
-        raise DatasetError(f"{path} does not exist") from None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, RecursionError) as error:
         raise DatasetError(f"{path.name} is not a readable session file: {_line(error)}") from error
     return SessionInfo(path, spec, facts, rows, {name: at for name, at in offsets.items() if at is not None})

@@ -151,6 +151,8 @@ class SessionWriter:
             SessionError: the disk refuses; every flushed row stays in the `.part`, which `recover` seals later.
         """
         if self._sealed is None:
+            if self._closed:
+                raise SessionError(f"{self._part} was left unsealed; run `turn-rl data recover {self._part.parent}`")
             late = check_facts(facts or {})
             try:
                 self._halt()

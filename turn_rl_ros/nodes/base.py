@@ -4,12 +4,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from lifecycle_msgs.srv import ChangeState
+from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import JointState
 
+from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.nodes import topics
 
 DIAGNOSTICS_PERIOD_S = 1.0
@@ -54,7 +59,39 @@ class SessionNode(Diagnosed, LifecycleNode):
 
     rclpy raises in the service callback when, say, a director deactivates a node that has just deactivated itself; that
     must not end the process that holds the arm.
+
+    Robot time is not spent on a graph that is still finding itself: activation is refused until this node hears the arm
+    and is heard by those it speaks to. Whoever opens the window asks again, or tells the operator what is missing.
     """
+
+    fault = ""
+    """Why this node does not work, in one line; empty while it does."""
+    _heard_s = float("-inf")
+    _heard_fault = ""
+
+    def read_state(self: Any, message: JointState) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+        """Position, velocity and stamp of a joint state; remembers whether the arm can be heard. Raises TurnRlError."""
+        try:
+            state = self._reader.read(message)
+        except TurnRlError as error:
+            self._heard_fault = str(error)
+            raise
+        self._heard_s, self._heard_fault = steady_s(), ""
+        return state
+
+    def unwired(self, **listeners: Publisher) -> str:
+        """What is missing before a window may open, in one line; empty when nothing is.
+
+        `listeners` are publishers that somebody must listen to, by who that is.
+        """
+        if self._heard_fault:
+            return self._heard_fault
+        if steady_s() - self._heard_s > FRESH_S:
+            return f"no {topics.JOINT_STATES.name} in the last {FRESH_S:g} s; is the arm's driver running?"
+        for who, publisher in listeners.items():
+            if publisher.get_subscription_count() == 0:
+                return f"nobody listens to {publisher.topic_name}; is the {who} running?"
+        return ""
 
     def _LifecycleNodeMixin__on_change_state(
         self, request: ChangeState.Request, response: ChangeState.Response
@@ -66,6 +103,9 @@ class SessionNode(Diagnosed, LifecycleNode):
             response.success = False
             return response
 
+
+FRESH_S = 3.0
+"""A joint state older than this (wall clock) does not show that the arm is there."""
 
 _STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 

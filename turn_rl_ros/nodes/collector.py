@@ -51,7 +51,6 @@ class Collector(SessionNode):
         self._executor_state: dict[str, Any] = {}
         self._guard_state: dict[str, Any] = {}
         self._closed_s: float | None = None
-        self._fault = ""
         self._sealed: dict[str, Any] = {}
         self._state = topics.publish_on(self, topics.COLLECTOR_STATE)
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
@@ -63,7 +62,11 @@ class Collector(SessionNode):
         self.start_diagnostics()
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open a session file; refuses, with the reason in the log, when that cannot be done."""
+        """Open a session file; refuses, with the reason in its state, when that cannot be done."""
+        self.fault = self.unwired()
+        if self.fault:
+            self._publish_state("refused")
+            return TransitionCallbackReturn.FAILURE
         facts = {
             "turn": self.config.turn,
             "policy_sha256": self._executor_state.get("policy_sha256", ""),
@@ -75,13 +78,13 @@ class Collector(SessionNode):
             self._writer = SessionWriter(self._directory, self.spec, facts)
         except TurnRlError as error:
             self.get_logger().error(str(error))
-            self._fault = str(error)
+            self.fault = str(error)
             self._publish_state("refused")
             return TransitionCallbackReturn.FAILURE
         self._assembler = Assembler(self.spec)
         self._first_ns = self._latest_ns = 0
         self._closed_s = None
-        self._fault = ""
+        self.fault = ""
         self._publish_state("recording")
         return super().on_activate(state)
 
@@ -105,13 +108,15 @@ class Collector(SessionNode):
         self._seal("collector stopped")
 
     def _on_state(self, message: JointState) -> None:
-        if self._writer is None:
-            return
         try:
-            position, velocity, stamp = self._reader.read(message)
+            position, velocity, stamp = self.read_state(message)
         except TurnRlError as error:
+            if self._writer is None:
+                return
             self._assembler.dropped["bad_joint_state"] += 1
             self.warn_once_a_second(f"not recorded: {error}")
+            return
+        if self._writer is None:
             return
         self._latest_ns = stamp
         self._first_ns = self._first_ns or stamp
@@ -136,7 +141,7 @@ class Collector(SessionNode):
             for row in rows:
                 self._writer.append(row)
         except TurnRlError as error:
-            self._fault = str(error)
+            self.fault = str(error)
             self.get_logger().error(f"recording stopped: {error}")
             self.trigger_deactivate()
 
@@ -175,10 +180,10 @@ class Collector(SessionNode):
             for row in self._assembler.finish():
                 writer.append(row)
             path = writer.seal(
-                self._fault or closed.get("reason") or reason, {**facts, "drops": dict(self._assembler.dropped)}
+                self.fault or closed.get("reason") or reason, {**facts, "drops": dict(self._assembler.dropped)}
             )
         except TurnRlError as error:
-            self._fault = str(error)
+            self.fault = str(error)
             self.get_logger().error(
                 f"the session is not sealed, its .part file stays and the next start recovers it: {error}"
             )
@@ -197,7 +202,7 @@ class Collector(SessionNode):
 
     def _facts(self) -> dict[str, Any]:
         return {
-            "fault": self._fault,
+            "fault": self.fault,
             "rows": self.rows,
             "dropped": dict(self._assembler.dropped),
             **({} if self._writer else self._sealed),
@@ -209,7 +214,7 @@ class Collector(SessionNode):
 
     def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """For /diagnostics."""
-        return (ERROR if self._fault else OK), self._fault or self._phase, self._facts()
+        return (ERROR if self.fault else OK), self.fault or self._phase, self._facts()
 
 
 def sessions_of(run_dir: str) -> Path:

@@ -26,8 +26,11 @@ from turn_rl_ros.nodes.base import steady_s
 
 ANSWER_S = 20.0
 """Wall-clock wait for another node's answer."""
-OPENING = ("collector", "guard", "executor")
-"""The recorder first, the hand on the arm last; closing goes the other way."""
+CLOSING = ("executor", "guard", "collector")
+"""The hand on the arm first, the recorder last: it sees the end."""
+RETRY_S = 0.2
+OPENING = ("collector", "executor", "guard")
+"""Those who wait for the window first, the guard, which opens it, last: no robot time passes unused."""
 
 
 STOPPED = "stopped; start again with the same run_dir to resume"
@@ -87,24 +90,24 @@ class RosCrew:
 
     def run_session(self, turn: int, window_s: float) -> None:
         """Open, watch, close. Raises TurnRlError with the node's own words when one refuses."""
-        for name in reversed(OPENING):
+        for name in CLOSING:
             self._ensure_inactive(name)
+        if self._store.find(turn):
+            self._wait_for_policy(turn)
         self._set_parameter("guard", "window_s", window_s)
         self._set_parameter("collector", "turn", turn)
         self._states.pop("collector", None)
         self._states.pop("guard", None)
         try:
             for name in OPENING:
-                if not self._transition(name, Transition.TRANSITION_ACTIVATE):
-                    fault = self._states.get(name, {}).get("fault", "")
-                    raise TurnRlError(f"the {name} refuses to open the window: {fault or 'see its log'}")
+                self._activate(name)
             self._wait(self._closed, None, "the window to close")
             self._wait(
                 lambda: self._phase("collector") in ("sealed", "failed"), ANSWER_S, "the collector to seal the session"
             )
         finally:
             if not self._stopping:
-                for name in reversed(OPENING):
+                for name in CLOSING:
                     self._ensure_inactive(name)
         if self._phase("collector") != "sealed":
             raise TurnRlError(
@@ -128,22 +131,24 @@ class RosCrew:
         state = self._states["trainer"]
         if state["phase"] != "done":
             raise TurnRlError(str(state.get("message", "the training was stopped")))
-        self._wait(self._delivered(turn), ANSWER_S, f"the executor to take the policy of turn {turn}")
-        refused = self._states["executor"].get("refused")
-        if refused:
-            raise TurnRlError(f"the executor refused the policy: {refused}")
+        self._wait_for_policy(turn)
         return float(state["seconds"])
 
     def evaluate(self, turn: int) -> Score | None:
         """On held-out goals in the simulator, in this process."""
         return self._evaluate(turn)
 
-    def _delivered(self, turn: int) -> Callable[[], bool]:
-        def delivered() -> bool:
+    def _wait_for_policy(self, turn: int) -> None:
+        """Until the executor took the policy of `turn`. Raises TurnRlError with its reason when it refused."""
+
+        def answered() -> bool:
             state = self._states.get("executor", {})
             return state.get("turn") == turn or bool(state.get("refused"))
 
-        return delivered
+        self._wait(answered, ANSWER_S, f"the executor to take the policy of turn {turn}")
+        refused = self._states["executor"].get("refused")
+        if refused:
+            raise TurnRlError(f"the executor refused the policy of turn {turn}: {refused}")
 
     def _closed(self) -> bool:
         """The window is over when the guard says so, or when it is gone: then the collector is told to seal."""
@@ -187,6 +192,17 @@ class RosCrew:
     def _transition(self, name: str, transition: int) -> bool:
         request = ChangeState.Request(transition=Transition(id=transition))
         return self._call(self._change[name], request, name).success
+
+    def _activate(self, name: str) -> None:
+        """Nodes refuse while they are still finding each other, so ask again for a while."""
+        deadline = steady_s() + ANSWER_S
+        while not self._transition(name, Transition.TRANSITION_ACTIVATE):
+            if steady_s() > deadline:
+                fault = self._states.get(name, {}).get("fault")
+                raise TurnRlError(f"the {name} refuses to open the window: {fault or 'see its log'}")
+            with self._changed:
+                self.check()
+                self._changed.wait(RETRY_S)
 
     def _ensure_inactive(self, name: str) -> None:
         state = self._call(self._get[name], GetState.Request(), name).current_state.id

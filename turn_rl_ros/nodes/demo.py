@@ -37,7 +37,9 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
     params_file = prepare(env, options.run_dir.resolve(), options.params_file, overrides_of(env, options))
     composition = Composition(params_file)
     domain = os.environ["ROS_DOMAIN_ID"]
-    console.print(f"run directory {options.run_dir}; to watch the topics: ROS_DOMAIN_ID={domain}, namespace /{NAMESPACE}")
+    console.print(
+        f"run directory {options.run_dir}; to watch the topics: ROS_DOMAIN_ID={domain}, namespace /{NAMESPACE}"
+    )
     try:
         with Bars(console) as bars:
             finished = composition.run(bars.look)

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
 
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.evaluation import score_turn
+from turn_rl_ros.core.store import PolicyStore
 from turn_rl_ros.core.turns import Score, TurnsConfig, walk
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import ERROR, OK, Diagnosed, steady_s
@@ -31,6 +33,10 @@ class Director(Diagnosed, Node):
         self.said = "starting"
         self._state = topics.publish_on(self, topics.DIRECTOR_STATE)
         self._crew = RosCrew(self, self.spec, self.config, self._evaluate)
+        latest = PolicyStore(Path(self.config.run_dir).expanduser()).latest()
+        if latest is not None and not self.config.train:  # without a trainer nobody else brings it
+            self._policy = topics.publish_on(self, topics.POLICY)
+            self._policy.publish(messages.policy_to_message(latest.read_bytes()))
         self._thread = threading.Thread(target=self._walk, name="turns")
         self._thread.start()
         self.start_diagnostics()

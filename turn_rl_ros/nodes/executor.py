@@ -21,7 +21,6 @@ from turn_rl_ros.nodes.base import OK, WARN, SessionNode
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown
 from turn_rl_ros.nodes.spin import run_node
 
-
 HOME_RETRY_NS = 1_000_000_000
 """Longer than a way home that has just been asked for takes to begin."""
 
@@ -48,6 +47,8 @@ class Executor(SessionNode):
         self._state = topics.publish_on(self, topics.EXECUTOR_STATE)
         self._home = self.create_client(Trigger, topics.HOME_SERVICE)
         self._ask_home_ns = 0
+        self._open = False
+        """Whether the guard's window is open: what is proposed before would be part of no session."""
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
         topics.listen_to(self, topics.POLICY, self._on_policy)
         topics.listen_to(self, topics.GUARD_STATE, self._on_guard)
@@ -56,6 +57,10 @@ class Executor(SessionNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open: a pilot of its own for each session, so that goals and exploration depend on seed and turn alone."""
+        self.fault = self.unwired(guard=self._proposed)
+        if self.fault:
+            self._publish_state()
+            return TransitionCallbackReturn.FAILURE
         turn = self._artifact.turn if self._artifact else 0
         seed = int(np.random.SeedSequence([self.config.seed, turn]).generate_state(1)[0]) >> 1
         self._ask_home_ns = 0
@@ -69,14 +74,12 @@ class Executor(SessionNode):
         return super().on_deactivate(state)
 
     def _on_state(self, message: JointState) -> None:
-        if self._pilot is None:
-            return
         try:
-            position, velocity, stamp = self._reader.read(message)
+            position, velocity, stamp = self.read_state(message)
         except TurnRlError as error:
             self.warn_once_a_second(f"silent: {error}")
             return
-        if not self._ticker.due(stamp):
+        if self._pilot is None or not self._open or not self._ticker.due(stamp):
             return
         decision = self._pilot.tick(position, velocity, stamp)
         self._proposed.publish(messages.decision_to_message(decision))
@@ -94,7 +97,9 @@ class Executor(SessionNode):
         if self._home.service_is_ready():
             self._home.call_async(Trigger.Request())
         else:
-            self.warn_once_a_second(f"holding: nobody offers the service {topics.HOME_SERVICE}, which has to bring the arm home")
+            self.warn_once_a_second(
+                f"holding: nobody offers the service {topics.HOME_SERVICE}, which has to bring the arm home"
+            )
 
     def _on_policy(self, message: UInt8MultiArray) -> None:
         try:
@@ -111,7 +116,9 @@ class Executor(SessionNode):
         self._publish_state()
 
     def _on_guard(self, message: String) -> None:
-        if self._pilot is not None and messages.message_to_state(message).get("phase") == "closed":
+        phase = messages.message_to_state(message).get("phase")
+        self._open = phase == "open"
+        if self._pilot is not None and phase == "closed":
             self.trigger_deactivate()
 
     def _refresh(self) -> Behaviour:
@@ -137,6 +144,7 @@ class Executor(SessionNode):
             "policy_sha256": artifact.sha256 if artifact else "",
             "algorithm": artifact.metadata.get("algorithm", "") if artifact else "random",
             "refused": self._refusal,
+            "fault": self.fault,
         }
 
     def status(self) -> tuple[bytes, str, Mapping[str, Any]]:

@@ -39,7 +39,6 @@ class GuardNode(SessionNode):
         self._window = Window(self.config.window_s)
         self._interventions: Counter[str] = Counter()
         self._reason = ""
-        self._fault = ""
         self._latest_ns = 0
         self._early: list[Decision] = []
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
@@ -50,10 +49,14 @@ class GuardNode(SessionNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open the window; its time runs from the first joint state on."""
+        self.fault = self.unwired(controller=self._commands, collector=self._executed)
+        if self.fault:
+            self._publish_state("inactive")
+            return TransitionCallbackReturn.FAILURE
         self._guard = Guard(self.spec, self.config)
         self._window = Window(self.config.window_s)
         self._interventions.clear()
-        self._reason = self._fault = ""
+        self._reason = self.fault = ""
         self._early.clear()
         self._good_s = self._sent_s = steady_s()
         self._publish_state("open")
@@ -75,16 +78,18 @@ class GuardNode(SessionNode):
         self._close("guard stopped")
 
     def _on_state(self, message: JointState) -> None:
-        if self._guard is None:
-            return
         try:
-            position, _, stamp = self._reader.read(message)
+            position, _, stamp = self.read_state(message)
         except TurnRlError as error:
-            self._fault = str(error)
+            if self._guard is None:
+                return
+            self.fault = str(error)
             self.warn_once_a_second(f"holding: {error}")
             self._send_hold(messages.stamp_ns(message.header.stamp), Cause.NONE)
             return
-        self._good_s, self._fault = steady_s(), ""
+        if self._guard is None:
+            return
+        self._good_s, self.fault = steady_s(), ""
         self._latest_ns = stamp
         self._guard.observe(position, stamp)
         if self._window.tick(stamp):
@@ -134,7 +139,7 @@ class GuardNode(SessionNode):
             return
         quiet_s = steady_s() - self._good_s
         if quiet_s >= self.config.state_timeout_s:
-            self._end(self._fault or f"no joint_states for {quiet_s:.1f} s")
+            self._end(self.fault or f"no joint_states for {quiet_s:.1f} s")
         elif quiet_s >= self._patience_s and steady_s() - self._sent_s >= self._patience_s:
             self._send_hold(self._latest_ns, Cause.SILENCE)
 
@@ -160,6 +165,7 @@ class GuardNode(SessionNode):
     def _facts(self) -> dict[str, Any]:
         return {
             "reason": self._reason,
+            "fault": self.fault,
             "window_s": self.config.window_s,
             "used_s": self._window.used_s,
             "left_s": self._window.left_s,
@@ -172,8 +178,8 @@ class GuardNode(SessionNode):
 
     def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """For /diagnostics."""
-        if self._fault:
-            return ERROR, f"holding: {self._fault}", self._facts()
+        if self.fault:
+            return ERROR, f"holding: {self.fault}", self._facts()
         return OK, "window open" if self._guard else "closed", self._facts()
 
 

@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from turn_rl_ros.core.task import make_task
 from turn_rl_ros.report.run import Run
-from turn_rl_ros.report.style import COUNTS, VERMILLION, Picture, panels
+from turn_rl_ros.report.style import COUNTS, VERMILLION, Picture, log_bar, panels
 
 PLANES = (("x", "y", 0, 1), ("x", "z", 0, 2))
 CELL_M = 0.04
@@ -53,7 +53,7 @@ def coverage_picture(run: Run) -> Picture | None:
     scale = LogNorm(1, max(2, *(float(one.get_array().max()) for one in drawn)))
     for one in drawn:
         one.set_norm(scale)
-    figure.colorbar(drawn[0], ax=axes, label="visits (log scale)", shrink=0.8, pad=0.015, format="%g")
+    log_bar(figure, drawn[0], axes, "visits", shrink=0.8)
     return Picture(
         "coverage",
         "Where the end effector has been",

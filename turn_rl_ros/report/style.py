@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 # Okabe and Ito (2008), the colours that stay apart under the common colour-vision deficiencies.
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
@@ -85,6 +85,12 @@ def panels(count: int, columns: int, size: tuple[float, float], **subplots: Any)
     for above in grid[max(0, count - columns) : count]:
         above.tick_params(labelbottom=True)
     return figure, grid[:count]
+
+
+def log_bar(figure: Figure, drawn: Any, axes: list[Axes], label: str, **layout: Any) -> None:
+    """A colour bar beside `axes` for counts on a log scale; only whole powers of ten are named."""
+    bar = figure.colorbar(drawn, ax=axes, label=f"{label} (log scale)", pad=0.015, format="%g", **layout)
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def stacked(

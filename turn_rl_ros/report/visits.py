@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from turn_rl_ros.core.task.grid import Grid
 from turn_rl_ros.report.run import Run
-from turn_rl_ros.report.style import COUNTS, FAINT, VERMILLION, Picture, panels
+from turn_rl_ros.report.style import COUNTS, FAINT, VERMILLION, Picture, log_bar, panels
 from turn_rl_ros.report.tabular import optimal_policy, random_policy, visits
 
 # Where an action is drawn, as (column, row) offsets from the cell's centre: stay in the middle, then the four sides.
@@ -49,8 +49,7 @@ def visits_picture(run: Run) -> Picture | None:
     for place, (title, share) in zip(axes, shares.items(), strict=True):
         drawn = _draw(place, task, 100.0 * share, scale)
         place.set_title(title)
-    label = "share of steps (%, log scale)"
-    figure.colorbar(drawn, ax=axes, label=label, shrink=0.6, pad=0.015, extend="min", format="%g")
+    log_bar(figure, drawn, axes, "share of steps in %", shrink=0.6, extend="min")
     return Picture(
         "visits",
         "State-action visits",

@@ -42,7 +42,7 @@ class Task(Protocol):
         ...
 
     def with_goal(self, observation: NDArray[np.float32], goal: Array) -> NDArray[np.float32]:
-        """The same state seen with another goal: `observe` without its forward kinematics, for hindsight, (..., observation.size)."""
+        """The same state seen with another goal, for hindsight: `observe` without kinematics, (..., obs.size)."""
         ...
 
     def reward_at(self, achieved_goal: Array, goal: Array) -> Array:
