@@ -107,8 +107,8 @@ def one_process(folder: Path, blob: bytes, ticks: int) -> float:
     """Ticks per second with arm, executor and guard on one EventsExecutor."""
     import rclpy
     from rclpy.signals import SignalHandlerOptions
-    from sim.arm_node import ArmNode
 
+    from sim.arm_node import ArmNode
     from turn_rl_ros.nodes.executor import Executor
     from turn_rl_ros.nodes.guard import GuardNode
     from turn_rl_ros.nodes.spin import make_executor, spin

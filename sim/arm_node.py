@@ -24,7 +24,6 @@ from turn_rl_ros.nodes.base import OK, WARN, Diagnosed, steady_s
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown
 from turn_rl_ros.nodes.spin import run_node
 
-
 IDLE_PERIOD_S = 0.25
 """Wall-clock time between two ticks in lockstep while nobody commands the arm."""
 
@@ -54,7 +53,7 @@ class ArmNode(Diagnosed, Node):
 
     In lockstep it is time when a command arrives: one command, one control period. Before the first command, and once
     none came for `lockstep_timeout_s`, a tick every IDLE_PERIOD_S keeps the clock and the states coming. That is slow on
-    purpose: the command that ends the idling has to arrive before the next idle tick to be in step.
+    purpose: the command that ends the idling has to arrive before the next idle tick.
 
     The service `arm/home` answers at once: a service callback that waited would block the steps that it waits for.
     Arrival is seen from `joint_states`. On the way home commands still pace lockstep, but their values are not obeyed.

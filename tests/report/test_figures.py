@@ -6,7 +6,7 @@ import pytest
 from turn_rl_ros.core.task import make_spec, make_task
 from turn_rl_ros.report.accounts import behaviours, interventions
 from turn_rl_ros.report.bounds import best_known
-from turn_rl_ros.report.learning import wilson
+from turn_rl_ros.report.learning import success_interval, wilson
 from turn_rl_ros.report.run import read_run
 from turn_rl_ros.report.tabular import optimal_policy, random_policy, transition_model, visits
 from turn_rl_ros.report.visits import session_visits
@@ -21,6 +21,11 @@ def test_wilson_interval_of_none_in_hundred_is_not_empty():
     low, high = wilson(0, 100)
     assert low == 0.0
     assert high == pytest.approx(1.96**2 / (100 + 1.96**2))
+
+
+def test_episodes_that_are_all_the_same_have_no_interval():
+    assert success_interval(1.0, np.full(100, 250.0)) is None
+    assert success_interval(0.9, np.arange(10.0)) == wilson(9, 10)
 
 
 def test_guard_and_behaviour_counts_are_those_of_the_file(run):

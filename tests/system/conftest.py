@@ -26,7 +26,8 @@ class Graph:
         self.run_dir = tmp_path / "run"
         self.logs = tmp_path
         self.processes = {}
-        self._environment = {
+        self.python = [sys.executable]
+        self.environment = {
             **os.environ,
             "ROS_DOMAIN_ID": str(domain),
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
@@ -56,10 +57,10 @@ class Graph:
         """Start one node with a parameter file; `more` goes to --ros-args."""
         module = MODULES.get(node, f"turn_rl_ros.nodes.{node}")
         code = f"from {module} import main; raise SystemExit(main())"
-        command = [sys.executable, "-c", code, "--ros-args", "--params-file", str(params), *more]
+        command = [*self.python, "-c", code, "--ros-args", "--params-file", str(params), *more]
         log = (self.logs / f"{node}.log").open("a")
         self.processes[node] = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, env=self._environment, cwd=ROOT, start_new_session=True
+            command, stdout=log, stderr=subprocess.STDOUT, env=self.environment, cwd=ROOT, start_new_session=True
         )
         return self.processes[node]
 

@@ -75,7 +75,7 @@ def evaluate(
     env: Env, policy: Policy, goals: Sequence[NDArray[np.float64]], progress: Progress | None = None
 ) -> Evaluation:
     """Run one episode a goal. `progress` is told (goals done, goals); what it raises ends the evaluation."""
-    task, steps = env.task, env.task.spec.episode_steps
+    steps = env.task.spec.episode_steps
     distances = np.full((len(goals), steps + 1), np.nan)
     returns, success = np.zeros(len(goals)), np.zeros(len(goals), dtype=bool)
     final = np.zeros(len(goals))

@@ -26,9 +26,7 @@ class PilotConfig:
         1, "go home before every n-th episode (0: carry on from where the arm is)", low=0, high=100000
     )
     homing_speed: float = param(1.0, "largest joint speed on the way home", unit="rad/s or m/s", low=0.01, high=10.0)
-    home_tolerance: float = param(
-        0.05, "the arm is home when every joint is this close", unit="rad or m", low=1e-4, high=1.0
-    )
+    home_tolerance: float = param(0.05, "home is where every joint is this close", unit="rad or m", low=1e-4, high=1.0)
 
 
 @dataclass

@@ -80,8 +80,7 @@ def figures(data: Dataset) -> list[SessionFigures]:
 def not_finite(data: Dataset) -> Rows:
     """Rows with a NaN or an infinity in what a learner reads."""
     read = (data.observations, data.actions.reshape(len(data), -1), data.rewards[:, None], data.next_observations)
-    finite: Rows = np.stack([np.isfinite(part).all(axis=1) for part in read]).all(axis=0)
-    return ~finite
+    return np.asarray(~np.stack([np.isfinite(part).all(axis=1) for part in read]).all(axis=0))
 
 
 def wrong_reward(data: Dataset) -> Rows:
@@ -100,7 +99,7 @@ def wraps(data: Dataset) -> Rows:
     """Rows in which a joint moved much further than its speed explains: an encoder that wrapped or lost its zero."""
     moved = np.abs(data.next_joint_position - data.joint_position)
     speed = np.maximum(np.abs(data.joint_velocity), np.abs(data.next_joint_velocity))
-    return (moved > 4 * speed * data.spec.period_s + WRAP).any(axis=1)
+    return np.asarray((moved > 4 * speed * data.spec.period_s + WRAP).any(axis=1))
 
 
 def stuck(data: Dataset) -> Rows:
@@ -109,8 +108,7 @@ def stuck(data: Dataset) -> Rows:
         return np.zeros(len(data), dtype=bool)
     told = np.abs(data.command) > 0.05 * np.asarray(data.spec.joint_velocity)
     still = told & (data.next_joint_position == data.joint_position)
-    flags: Rows = np.stack([_runs(column) for column in still.T]).any(axis=0)
-    return flags
+    return np.asarray(np.stack([_runs(column) for column in still.T]).any(axis=0))
 
 
 def saturated(data: Dataset) -> Rows:
@@ -120,7 +118,7 @@ def saturated(data: Dataset) -> Rows:
     low, high = np.asarray(data.spec.action.low), np.asarray(data.spec.action.high)
     centre, half = (low + high) / 2, (high - low) / 2
     full = np.abs(data.actions - centre) >= SATURATED * half
-    return full[:, full.mean(axis=0) > SATURATED_SHARE].any(axis=1)
+    return np.asarray(full[:, full.mean(axis=0) > SATURATED_SHARE].any(axis=1))
 
 
 def duplicates(data: Dataset) -> Rows:

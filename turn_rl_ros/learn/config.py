@@ -36,4 +36,4 @@ class TrainerConfig:
     resample_share: float = param(0.3, "share of a batch whose goal becomes a new goal of the task", low=0.0, high=1.0)
     one_hot: bool = param(False, "discrete tasks: the state enters the network as a one-hot vector")
     ensemble: int = param(1, "discrete tasks: networks trained side by side and averaged", low=1, high=100)
-    threads: int = param(2, "CPU threads; results are the same for the same number", low=1, high=256)
+    threads: int = param(1, "CPU threads; networks this small gain nothing from more", low=1, high=256)

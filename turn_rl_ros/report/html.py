@@ -14,7 +14,7 @@ from turn_rl_ros.report.accounts import accounts_picture
 from turn_rl_ros.report.bounds import Best, best_known
 from turn_rl_ros.report.coverage import coverage_picture
 from turn_rl_ros.report.distance import distance_picture
-from turn_rl_ros.report.learning import learning_picture, wilson
+from turn_rl_ros.report.learning import learning_picture, success_interval
 from turn_rl_ros.report.run import Evaluation, Run, Turn, read_run
 from turn_rl_ros.report.style import Picture
 from turn_rl_ros.report.visits import visits_picture
@@ -154,8 +154,7 @@ def _row(run: Run, turn: Turn) -> Row:
     rows = sum(session.info.rows for session in own)
     changed = int((run.column(turn.turn, "intervention") != 0).sum()) if own else 0
     score, evaluation = turn.success_rate, run.evaluations.get(turn.turn + 1)
-    count = len(evaluation.returns) if evaluation else 0
-    bounds = wilson(score * count, count) if score is not None and count else None
+    bounds = success_interval(score, evaluation.returns) if score is not None and evaluation else None
     minutes = dict(zip((one.turn for one in run.turns), run.minutes, strict=True))[turn.turn]
     return Row(
         turn=str(turn.turn),

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from turn_rl_ros.report.bounds import Best
 from turn_rl_ros.report.run import Run
@@ -17,6 +18,15 @@ def wilson(successes: float, trials: int, z: float = 1.96) -> tuple[float, float
     middle = (p + z2 / (2 * trials)) / (1 + z2 / trials)
     half = z * sqrt(p * (1 - p) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def success_interval(rate: float, returns: NDArray[np.float64]) -> tuple[float, float] | None:
+    """95 % interval of a success rate over episodes with these returns, (n,).
+
+    None for fewer than two episodes, and for episodes that are all the same, as in a grid without slip: they are one
+    sample, however often it was drawn.
+    """
+    return wilson(rate * len(returns), len(returns)) if len(returns) > 1 and np.ptp(returns) > 0 else None
 
 
 def learning_picture(run: Run, best: Best | None) -> Picture:
@@ -62,8 +72,7 @@ def _interval(run: Run, policy: int, name: str, value: float) -> tuple[float, fl
     evaluation = run.evaluations.get(policy)
     if evaluation is None or len(evaluation.returns) < 2:
         return value, value
-    count = len(evaluation.returns)
     if name == "success_rate":
-        return wilson(value * count, count)
-    half = 1.96 * float(evaluation.returns.std(ddof=1)) / sqrt(count)
+        return success_interval(value, evaluation.returns) or (value, value)
+    half = 1.96 * float(evaluation.returns.std(ddof=1)) / sqrt(len(evaluation.returns))
     return value - half, value + half

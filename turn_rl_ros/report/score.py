@@ -12,7 +12,7 @@ from rich.table import Table
 from turn_rl_ros.core.artifact import Artifact
 from turn_rl_ros.core.evaluation import Evaluation, evaluate_policy
 from turn_rl_ros.core.spec import TaskSpec
-from turn_rl_ros.report.learning import wilson
+from turn_rl_ros.report.learning import success_interval
 from turn_rl_ros.report.target import find_policy, find_spec, read_policy
 
 
@@ -42,8 +42,11 @@ def score(
 def table_of(evaluation: Evaluation, artifact: Artifact, spec: TaskSpec, path: Path, seed: int) -> Table:
     """The scores, with 95 % intervals over the goals."""
     count = len(evaluation.returns)
-    low, high = wilson(evaluation.success_rate * count, count)
-    spread = 1.96 * float(evaluation.returns.std(ddof=1)) / sqrt(count) if count > 1 else 0.0
+    bounds = success_interval(evaluation.success_rate, evaluation.returns)
+    success, mean = f"[bold]{evaluation.success_rate:.2f}[/]", f"{evaluation.mean_return:.2f}"
+    if bounds:
+        success += f"  (95 %: {bounds[0]:.2f} to {bounds[1]:.2f})"
+        mean += f"  (95 %: ± {1.96 * float(evaluation.returns.std(ddof=1)) / sqrt(count):.2f})"
     near, middle, far = (100 * d for d in np.quantile(evaluation.final_distances, (0.25, 0.5, 0.75)))
     table = Table(title=escape(path.name), show_header=False)
     table.add_column(style="dim")
@@ -51,7 +54,7 @@ def table_of(evaluation: Evaluation, artifact: Artifact, spec: TaskSpec, path: P
     table.add_row("task", f"{spec.task} ({spec.robot}), {spec.fingerprint()[:12]}")
     table.add_row("policy", escape(f"turn {artifact.turn}, {artifact.metadata.get('algorithm', 'unknown')}"))
     table.add_row("goals", f"{count}, seed {seed}")
-    table.add_row("success rate", f"[bold]{evaluation.success_rate:.2f}[/]  (95 %: {low:.2f} to {high:.2f})")
-    table.add_row("mean return", f"{evaluation.mean_return:.2f}  (95 %: ± {spread:.2f})")
+    table.add_row("success rate", success)
+    table.add_row("mean return", mean)
     table.add_row("final distance", f"median {middle:.1f} cm, quartiles {near:.1f} and {far:.1f} cm")
     return table
