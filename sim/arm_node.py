@@ -52,8 +52,8 @@ class ArmNode(Diagnosed, Node):
     """Publishes a clock message and a joint state, steps when it is time, and again.
 
     In lockstep it is time when a command arrives: one command, one control period. Before the first command, and once
-    none came for `lockstep_timeout_s`, a tick every IDLE_PERIOD_S keeps the clock and the states coming. That is slow on
-    purpose: the command that ends the idling has to arrive before the next idle tick.
+    none came for `lockstep_timeout_s`, a tick every IDLE_PERIOD_S keeps the clock and the states coming. That is slow
+    on purpose: the command that ends the idling has to arrive before the next idle tick.
 
     The service `arm/home` answers at once: a service callback that waited would block the steps that it waits for.
     Arrival is seen from `joint_states`. On the way home commands still pace lockstep, but their values are not obeyed.

@@ -22,6 +22,9 @@ class PilotConfig:
     """Parameters of the executor."""
 
     seed: int = param(0, "seed of goals and exploration", low=0, high=2**31 - 1)
+    session: int = param(
+        0, "number of the session in its run, mixed into the seed (the director sets it)", low=0, high=2**31 - 1
+    )
     home_every: int = param(
         1, "go home before every n-th episode (0: carry on from where the arm is)", low=0, high=100000
     )
@@ -34,7 +37,7 @@ class Pilot:
     """Runs episodes over a task: home, goal, `episode_steps` actions, again.
 
     Under velocity control the way home is a proportional servo through the guard, recorded like any other episode.
-    Under position control the arm's own home service has to bring it there (`wants_home`), and the pilot holds meanwhile.
+    Under position control the arm's own home service has to bring it there (`wants_home`); the pilot holds meanwhile.
     """
 
     task: Task
@@ -53,7 +56,7 @@ class Pilot:
     _phase: str = "between"
 
     def __post_init__(self) -> None:
-        self._rng = np.random.default_rng(self.config.seed)
+        self._rng = np.random.default_rng([self.config.seed, self.config.session])
         self._servo = self.task.spec.command_interface == "velocity"
 
     def tick(self, position: Array, velocity: Array, stamp_ns: int) -> Decision:

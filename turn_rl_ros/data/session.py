@@ -68,6 +68,7 @@ class SessionWriter:
         created = began.isoformat(timespec="microseconds")
         self.facts: dict[str, Any] = {
             "host": platform.node(),
+            "robot_description_sha256": str(spec.details.get("robot_description_sha256", "")),
             **check_facts(facts or {}),
             "schema_version": SCHEMA_VERSION,
             "session_id": session_id or uuid.uuid4().hex[:8],
@@ -153,9 +154,9 @@ class SessionWriter:
         if self._sealed is None:
             if self._closed:
                 raise SessionError(f"{self._part} was left unsealed; run `turn-rl data recover {self._part.parent}`")
-            late = check_facts(facts or {})
             try:
                 self._halt()
+                late = check_facts(facts or {})
                 if self._error:
                     raise self._failure()
                 drops = dict(late.get("drops", {}))

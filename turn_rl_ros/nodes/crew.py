@@ -62,9 +62,7 @@ class RosCrew:
             topics.listen_to(node, topic, partial(self._heard, name))
         self._change = {name: node.create_client(ChangeState, f"{name}/change_state") for name in OPENING}
         self._get = {name: node.create_client(GetState, f"{name}/get_state") for name in OPENING}
-        self._set = {
-            name: node.create_client(SetParameters, f"{name}/set_parameters") for name in ("guard", "collector")
-        }
+        self._set = {name: node.create_client(SetParameters, f"{name}/set_parameters") for name in OPENING}
         self._train = node.create_client(Trigger, topics.TRAIN_SERVICE)
 
     def stop(self) -> None:
@@ -96,6 +94,8 @@ class RosCrew:
             self._wait_for_policy(turn)
         self._set_parameter("guard", "window_s", window_s)
         self._set_parameter("collector", "turn", turn)
+        # A window that is opened again after a cut must not see the same goals and motion once more.
+        self._set_parameter("executor", "session", len(sealed_files(self._run_dir / "sessions")))
         self._states.pop("collector", None)
         self._states.pop("guard", None)
         try:

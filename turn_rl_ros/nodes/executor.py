@@ -1,7 +1,6 @@
 """Executor: policy to command. Swaps policies between episodes, after every check of the artifact."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -56,16 +55,13 @@ class Executor(SessionNode):
         self.start_diagnostics()
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open: a pilot of its own for each session, so that goals and exploration depend on seed and turn alone."""
+        """Open: a pilot of its own for each session, so that goals depend on the seed and the session alone."""
         self.fault = self.unwired(guard=self._proposed)
         if self.fault:
             self._publish_state()
             return TransitionCallbackReturn.FAILURE
-        turn = self._artifact.turn if self._artifact else 0
-        seed = int(np.random.SeedSequence([self.config.seed, turn]).generate_state(1)[0]) >> 1
         self._ask_home_ns = 0
-        config = PilotConfig(**{**asdict(self.config), "seed": seed})
-        self._pilot = Pilot(self._task, config, self._new_behaviour(), on_episode=self._refresh, homing=HOMING)
+        self._pilot = Pilot(self._task, self.config, self._new_behaviour(), on_episode=self._refresh, homing=HOMING)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -130,7 +126,7 @@ class Executor(SessionNode):
     def _new_behaviour(self) -> Behaviour:
         self._acting = self._artifact
         turn = self._artifact.turn if self._artifact else 0
-        rng = np.random.default_rng([self.config.seed, turn])
+        rng = np.random.default_rng([self.config.seed, self.config.session, turn])
         policy = self._artifact.policy if self._artifact else None
         return make_behaviour(self._task, self._behaviour_config, policy, rng)
 

@@ -58,6 +58,7 @@ class GuardNode(SessionNode):
         self._interventions.clear()
         self._reason = self.fault = ""
         self._early.clear()
+        self._latest_ns = 0  # a proposal waits for the window's first state: without one there is nothing to hold
         self._good_s = self._sent_s = steady_s()
         self._publish_state("open")
         self.get_logger().info(f"window open: {self.config.window_s:g} s")
