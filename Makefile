@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install -qq
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench torture clean
 
 demo: .venv/.ready ## ENV=panda (default), panda_ee or gridworld
 	$(BIN)/turn-rl demo --env $(ENV) $(ARGS)
@@ -18,7 +18,13 @@ lint: .venv/.ready
 	$(BIN)/mypy
 
 bench: .venv/.ready ## one table and one results/*.json a benchmark
-	@set -e; for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+	@set -e; for bench in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$bench .py); done
+
+bench-%: .venv/.ready ## one of them: bench-loop, bench-data
+	$(BIN)/python -m benchmarks.bench_$* $(ARGS)
+
+torture: .venv/.ready ## 500 rounds of kills, full disks, lost messages and bent clocks on the recorder
+	$(BIN)/python -m benchmarks.torture $(ARGS)
 
 clean: ## what builds and tools left; runs/ and results/ stay
 	rm -rf .venv build install log *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -15,7 +15,8 @@ from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.transition import Transition
 from turn_rl_ros.data import manifest
 from turn_rl_ros.data.errors import DatasetError
-from turn_rl_ros.data.schema import mark_cuts, row_dtype, to_row, vector_shapes
+from turn_rl_ros.data.rows import RowPacker
+from turn_rl_ros.data.schema import mark_cuts, row_dtype
 from turn_rl_ros.data.sealed import SessionInfo
 
 READERS = 4
@@ -74,12 +75,8 @@ class Dataset:
         """Rows from memory, treated as one session that was never on disk. Raises DatasetError, SessionError."""
         if not transitions:
             raise DatasetError("there are no transitions to make a dataset of")
-        dtype = row_dtype(spec)
-        shapes = vector_shapes(dtype)
-        rows = np.empty(len(transitions), dtype)
-        for index, transition in enumerate(transitions):
-            rows[index] = to_row(transition, shapes)
-        columns: dict[str, Any] = {name: np.ascontiguousarray(rows[name]) for name in dtype.names or ()}
+        rows = RowPacker(row_dtype(spec)).table(transitions)
+        columns: dict[str, Any] = {name: np.ascontiguousarray(rows[name]) for name in rows.dtype.names or ()}
         columns["timeouts"] |= mark_cuts(columns)
         columns["episode"] = _count_on(columns["episode"], 0)
         session = np.zeros(len(rows), np.int32)

@@ -11,7 +11,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.data.errors import SessionError
 from turn_rl_ros.data.schema import FACTS, row_dtype
 
-MAGIC = b"TURNRL\x00\x01"
+MAGIC = b"TURNRL\x00\x02"
 _HEAD = struct.Struct("<8sII")
+_CRC = struct.Struct("<I")
 MAX_HEADER = 16 * 2**20
 
 
@@ -39,16 +40,10 @@ def header(facts: Mapping[str, Any]) -> bytes:
     return _HEAD.pack(MAGIC, len(text), zlib.crc32(text)) + text
 
 
-def pack(rows: NDArray, start: int) -> bytes:
-    """Turn `rows` (n,) into records; `start` is the index of the first one in the file."""
-    records = np.empty(len(rows), record_dtype(rows.dtype))
-    records["row"] = rows
-    data, size, width = records.tobytes(), records.dtype.itemsize, rows.dtype.itemsize
-    view, out = memoryview(data), bytearray(data)
-    for index in range(len(rows)):
-        at = index * size
-        struct.pack_into("<I", out, at + width, zlib.crc32(view[at : at + width], (start + index) & 0xFFFFFFFF))
-    return bytes(out)
+def pack(rows: Sequence[bytes], start: int) -> bytes:
+    """Follow each record by its checksum; `start` is the index of the first one in the file."""
+    crc, as_bytes = zlib.crc32, _CRC.pack
+    return b"".join([part for n, row in enumerate(rows, start) for part in (row, as_bytes(crc(row, n & 0xFFFFFFFF)))])
 
 
 def write_all(fd: int, data: bytes, at: int) -> None:

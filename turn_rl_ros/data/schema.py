@@ -7,7 +7,6 @@ them lies in `infos/`. Angles in rad, lengths in m, stamps in ns of the clock th
 import json
 import math
 from collections.abc import Mapping
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -15,36 +14,38 @@ from numpy.typing import NDArray
 
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task import make_task
-from turn_rl_ros.core.transition import Transition
 from turn_rl_ros.data.errors import SessionError
 
 SCHEMA_VERSION = 1
 
-ROOT = {
+VECTORS = {
     "observations": "observation",
     "actions": "action",
-    "rewards": "reward",
     "next_observations": "next_observation",
+    "joint_position": "joint_position",
+    "joint_velocity": "joint_velocity",
+    "next_joint_position": "next_joint_position",
+    "next_joint_velocity": "next_joint_velocity",
+    "goal": "goal",
+    "command": "command",
+}
+"""Column -> field of `Transition`, for those with one array a row."""
+
+SCALARS = {
+    "rewards": "reward",
     "terminals": "terminated",
     "timeouts": "truncated",
+    "stamp_ns": "stamp_ns",
+    "next_stamp_ns": "next_stamp_ns",
+    "episode": "episode",
+    "step": "step",
+    "behaviour": "behaviour",
+    "intervention": "intervention",
 }
-"""Root dataset -> field of `Transition`."""
+"""Column -> field of `Transition`, for those with one number a row."""
 
-INFOS = (
-    "joint_position",
-    "joint_velocity",
-    "next_joint_position",
-    "next_joint_velocity",
-    "goal",
-    "stamp_ns",
-    "next_stamp_ns",
-    "episode",
-    "step",
-    "behaviour",
-    "intervention",
-    "command",
-)
-"""Datasets of the group `infos/`, named as the fields of `Transition`."""
+ROOT = ("observations", "actions", "rewards", "next_observations", "terminals", "timeouts")
+"""Columns that lie at the root of the file; the others lie in `infos/`."""
 
 FACTS: dict[str, Any] = {
     "schema_version": SCHEMA_VERSION,
@@ -71,12 +72,6 @@ FACTS: dict[str, Any] = {
 }
 """Attributes of a session file and what each reads as when nobody told it; dicts are stored as JSON."""
 
-VECTORS = ("observation", "action", "next_observation", *INFOS[:5], "command")
-"""Fields of `Transition` that are arrays."""
-
-_values = attrgetter(*ROOT.values(), *INFOS)
-_vector_shapes = attrgetter(*(f"{name}.shape" for name in VECTORS))
-
 
 def dataset_path(column: str) -> str:
     """Where a column lies in the file: `observations` at the root, `infos/goal` below."""
@@ -84,66 +79,23 @@ def dataset_path(column: str) -> str:
 
 
 def row_dtype(spec: TaskSpec) -> np.dtype:
-    """One transition as a packed record; fields are the columns of the file, in order."""
-    joints, goal = len(spec.joint_names), goal_size(spec)
-    observation, action = spec.observation.size, () if spec.discrete else (spec.action.size,)
-    return np.dtype(
-        [
-            ("observations", "<f4", (observation,)),
-            ("actions", "<i8" if spec.discrete else "<f4", action),
-            ("rewards", "<f4"),
-            ("next_observations", "<f4", (observation,)),
-            ("terminals", "?"),
-            ("timeouts", "?"),
-            ("joint_position", "<f8", (joints,)),
-            ("joint_velocity", "<f8", (joints,)),
-            ("next_joint_position", "<f8", (joints,)),
-            ("next_joint_velocity", "<f8", (joints,)),
-            ("goal", "<f8", (goal,)),
-            ("stamp_ns", "<i8"),
-            ("next_stamp_ns", "<i8"),
-            ("episode", "<i8"),
-            ("step", "<i8"),
-            ("behaviour", "<i4"),
-            ("intervention", "<i4"),
-            ("command", "<f8", (joints,)),
-        ]
-    )
+    """One transition as a packed record: the columns of the file, vectors first, numbers after them."""
+    n, observation = len(spec.joint_names), spec.observation.size
+    shapes = {"observations": observation, "next_observations": observation, "goal": goal_size(spec)}
+    fields: list[tuple[Any, ...]] = []
+    for name in VECTORS:
+        if name == "actions":
+            fields.append((name, "<i8", ()) if spec.discrete else (name, "<f4", (spec.action.size,)))
+        else:
+            fields.append((name, "<f4" if name.endswith("observations") else "<f8", (shapes.get(name, n),)))
+    kinds = {"rewards": "<f4", "terminals": "?", "timeouts": "?", "behaviour": "<i4", "intervention": "<i4"}
+    return np.dtype(fields + [(name, kinds.get(name, "<i8")) for name in SCALARS])
 
 
 def goal_size(spec: TaskSpec) -> int:
     """Length of a goal vector of this task."""
     task = make_task(spec)
     return int(np.shape(task.achieved_goal(np.asarray(task.home, dtype=np.float64)))[-1])
-
-
-def vector_shapes(dtype: np.dtype) -> tuple[tuple[int, ...], ...]:
-    """Shapes that a transition's `VECTORS` must have to fit `dtype`."""
-    columns = dict(zip((*ROOT.values(), *INFOS), dtype.names or (), strict=True))
-    return tuple(dtype[columns[name]].shape for name in VECTORS)
-
-
-def to_row(transition: Transition, shapes: tuple[tuple[int, ...], ...]) -> tuple[Any, ...]:
-    """Take the values of one record, every shape checked: NumPy would stretch a short vector silently.
-
-    A command that nobody recorded is NaN, not zero. `shapes` come from `vector_shapes`.
-
-    Raises:
-        SessionError: a field has another shape than the task's; names the field.
-    """
-    values: tuple[Any, ...] = _values(transition)
-    try:
-        if _vector_shapes(transition) == shapes:
-            return values
-    except AttributeError:
-        pass  # a plain number where NumPy's would do, such as a discrete action; looked at below
-    for name, shape in zip(VECTORS, shapes, strict=True):
-        value = getattr(transition, name)
-        if name == "command" and np.size(value) == 0:
-            values = (*values[:-1], np.full(shape, np.nan))
-        elif np.shape(value) != shape:
-            raise SessionError(f"{name} has shape {np.shape(value)} in a transition, the task needs {shape}")
-    return values
 
 
 def check_facts(facts: Mapping[str, Any]) -> dict[str, Any]:

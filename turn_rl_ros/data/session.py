@@ -11,16 +11,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from turn_rl_ros import __version__
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.transition import Transition
 from turn_rl_ros.data import journal
 from turn_rl_ros.data.errors import SessionError, SessionExists
 from turn_rl_ros.data.files import DirectoryLock, sync_directory
-from turn_rl_ros.data.schema import SCHEMA_VERSION, check_facts, row_dtype, to_row, vector_shapes
+from turn_rl_ros.data.rows import RowPacker
+from turn_rl_ros.data.schema import SCHEMA_VERSION, check_facts, row_dtype
 from turn_rl_ros.data.seal import final_path, finish, part_name, read_part
 
 FLUSH_S = 0.1
@@ -29,8 +27,8 @@ FLUSH_S = 0.1
 CAPACITY = 16384
 """Rows that fit in memory while the disk stalls: 33 s at 500 Hz."""
 
-BURST = 16
-"""Rows converted before the writer thread gives way to others."""
+BURST = 64
+"""Rows converted, in about 0.2 ms, before the writer thread gives way to others."""
 
 
 class SessionWriter:
@@ -77,8 +75,7 @@ class SessionWriter:
             "task_spec": spec.to_json(),
             "fingerprint": spec.fingerprint(),
         }
-        self._dtype = row_dtype(spec)
-        self._shapes = vector_shapes(self._dtype)
+        self._pack = RowPacker(row_dtype(spec))
         self._queue: deque[Transition] = deque()
         self._capacity = capacity
         self._taken = self._written = self._peak = self._dropped = self._malformed = 0
@@ -226,19 +223,18 @@ class SessionWriter:
             except OSError as error:
                 self._error = error
 
-    def _next_rows(self, count: int) -> NDArray:
+    def _next_rows(self, count: int) -> list[bytes]:
         """Take `count` transitions off the queue as records; one that does not fit is left out and remembered."""
-        rows, good = np.empty(count, self._dtype), 0
+        rows = []
         for number in range(count):
             if number % BURST == BURST - 1:
                 time.sleep(0)  # lets a waiting control thread run
             try:
-                rows[good] = to_row(self._queue.popleft(), self._shapes)
-                good += 1
+                rows.append(self._pack(self._queue.popleft()))
             except SessionError as error:
                 self._malformed += 1
                 self._misfit = self._misfit or error
-        return rows[:good]
+        return rows
 
     def _halt(self) -> None:
         self._closed = True

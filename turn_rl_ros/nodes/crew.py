@@ -122,15 +122,18 @@ class RosCrew:
         return self._store.find(turn) is not None
 
     def train(self, turn: int) -> float:
-        """Ask the trainer, wait for the policy and for the executor's word on it."""
+        """Ask the trainer, wait for the policy and for the executor's word on it. Raises TurnRlError."""
         self._states.pop("trainer", None)
         answer = self._call(self._train, Trigger.Request(), "trainer")
         if not answer.success:
             raise TurnRlError(f"the trainer refuses: {answer.message}")
-        self._wait(lambda: self._phase("trainer") in ("done", "failed", "stopped"), None, "the training to end")
-        state = self._states["trainer"]
-        if state["phase"] != "done":
-            raise TurnRlError(str(state.get("message", "the training was stopped")))
+        ended = ("done", "failed", "stopped")
+        self._wait(
+            lambda: self._phase("trainer") in ended or not self._train.service_is_ready(), None, "the training to end"
+        )
+        state = self._states.get("trainer", {})
+        if state.get("phase") != "done":
+            raise TurnRlError(str(state.get("message", "the trainer was stopped, or is gone")))
         self._wait_for_policy(turn)
         return float(state["seconds"])
 

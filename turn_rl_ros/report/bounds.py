@@ -13,8 +13,8 @@ from turn_rl_ros.core.task.grid import Grid
 from turn_rl_ros.core.task.reach import DAMPING, Reach
 from turn_rl_ros.report.tabular import expected_return, optimal_policy
 
-SERVO_GAIN = 3.0
-"""1/s. The servo asks for this share of the remaining distance per second, so it arrives smoothly within an episode."""
+SERVO_GAIN = 15.0
+"""1/s. The servo asks for this share of the remaining distance per second, limited by the joints; more gains nothing."""
 
 
 @dataclass(frozen=True)
