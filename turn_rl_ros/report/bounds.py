@@ -14,7 +14,7 @@ from turn_rl_ros.core.task.reach import DAMPING, Reach
 from turn_rl_ros.report.tabular import expected_return, optimal_policy
 
 SERVO_GAIN = 15.0
-"""1/s. The servo asks for this share of the remaining distance per second, limited by the joints; more gains nothing."""
+"""1/s. The servo asks for this share of the distance left per second, within joint limits; more gains nothing."""
 
 
 @dataclass(frozen=True)
