@@ -14,6 +14,7 @@ from turn_rl_ros.core.assembler import Assembler
 from turn_rl_ros.core.config import param
 from turn_rl_ros.core.errors import ConfigError, TurnRlError
 from turn_rl_ros.core.transition import Transition
+from turn_rl_ros.data.disk import require_room
 from turn_rl_ros.data.recover import recover
 from turn_rl_ros.data.session import SessionWriter
 from turn_rl_ros.nodes import messages, topics
@@ -31,6 +32,13 @@ class CollectorConfig:
 
     run_dir: str = param("runs/latest", "run directory; sessions go to its folder sessions/")
     turn: int = param(0, "turn of the next session (the director sets it)", low=0, high=1_000_000)
+    window_s: float = param(
+        60.0,
+        "length of the next session, held against the free disk (the director sets it)",
+        unit="s",
+        low=0.05,
+        high=86400.0,
+    )
 
 
 class Collector(SessionNode):
@@ -44,8 +52,7 @@ class Collector(SessionNode):
         follow_changes(self)
         self._reader = messages.JointStateReader(self.spec.joint_names)
         self._directory = sessions_of(self.config.run_dir)
-        for found in recover(self._directory):
-            self.get_logger().warning(found.message)
+        self._recover()
         self._writer: SessionWriter | None = None
         self._assembler = Assembler(self.spec)
         self._executor_state: dict[str, Any] = {}
@@ -75,6 +82,8 @@ class Collector(SessionNode):
             "parameters": values_of(self),
         }
         try:
+            self._recover()
+            require_room(self._directory, self.spec, self.config.window_s)
             self._writer = SessionWriter(self._directory, self.spec, facts)
         except TurnRlError as error:
             self.get_logger().error(str(error))
@@ -106,6 +115,11 @@ class Collector(SessionNode):
     def close(self) -> None:
         """Seal before the process goes."""
         self._seal("collector stopped")
+
+    def _recover(self) -> None:
+        """Seal what an earlier recorder left behind, one line each."""
+        for found in recover(self._directory):
+            self.get_logger().warning(found.message)
 
     def _on_state(self, message: JointState) -> None:
         try:
@@ -183,6 +197,7 @@ class Collector(SessionNode):
                 self.fault or closed.get("reason") or reason, {**facts, "drops": dict(self._assembler.dropped)}
             )
         except TurnRlError as error:
+            writer.close()  # or the directory would stay locked
             self.fault = str(error)
             self.get_logger().error(
                 f"the session is not sealed, its .part file stays and the next start recovers it: {error}"

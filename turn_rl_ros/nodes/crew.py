@@ -94,6 +94,7 @@ class RosCrew:
             self._wait_for_policy(turn)
         self._set_parameter("guard", "window_s", window_s)
         self._set_parameter("collector", "turn", turn)
+        self._set_parameter("collector", "window_s", window_s)
         # A window that is opened again after a cut must not see the same goals and motion once more.
         self._set_parameter("executor", "session", len(sealed_files(self._run_dir / "sessions")))
         self._states.pop("collector", None)
