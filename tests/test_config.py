@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from sim.arm_node import ArmConfig
-from turn_rl_ros.core.behaviour import BehaviourConfig
 from turn_rl_ros.core.config import from_mapping, scenario_section
+from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.guard import GuardConfig
 from turn_rl_ros.core.pilot import PilotConfig
 from turn_rl_ros.core.scenario import SCENARIOS

@@ -3,7 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from turn_rl_ros.core.behaviour import EXPLORING, POLICY, RANDOM, BehaviourConfig, make_behaviour
+from turn_rl_ros.core.behaviour import EXPLORING, POLICY, RANDOM, make_behaviour
+from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.task import make_spec, make_task
 
 GRID = {"kind": "gridworld"}

@@ -3,8 +3,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from turn_rl_ros.core.behaviour import HOMING, RANDOM, BehaviourConfig, make_behaviour
+from turn_rl_ros.core.behaviour import HOMING, RANDOM, make_behaviour
 from turn_rl_ros.core.door import make_env
+from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.pilot import PilotConfig
 from turn_rl_ros.core.rollout import run_session
 from turn_rl_ros.core.task import make_spec

@@ -3,14 +3,12 @@
 Each episode draws one mode, so that a stretch of data comes from one behaviour; `Transition.behaviour` says which.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from turn_rl_ros.core.config import param
-from turn_rl_ros.core.exploration import ArmExplorer, Explorer, GridExplorer
+from turn_rl_ros.core.exploration import ArmExplorer, BehaviourConfig, Explorer, GridExplorer
 from turn_rl_ros.core.policy import Policy
 from turn_rl_ros.core.task import Task
 
@@ -18,38 +16,6 @@ BEHAVIOURS = ("random", "policy", "exploring", "homing")
 """Names of `Transition.behaviour`. Exploring is the policy with noise, or on a grid also a directed search."""
 
 RANDOM, POLICY, EXPLORING, HOMING = range(len(BEHAVIOURS))
-
-
-@dataclass(frozen=True)
-class BehaviourConfig:
-    """How a session explores; the `behaviour` block of the executor in a scenario file."""
-
-    random_share: float = param(0.1, "share of later sessions' episodes that move at random", low=0.0, high=1.0)
-    policy_share: float = param(0.2, "share of later sessions' episodes by the policy alone", low=0.0, high=1.0)
-    random_scale: float = param(
-        1.0, "arms: random motion is uniform over this share of the action range", low=0.0, high=1.0
-    )
-    random_time_s: float = param(0.5, "arms: time over which random motion stays alike", unit="s", low=0.0, high=60.0)
-    random_reach: float = param(
-        0.3, "arms: spread around home of the postures that random motion is drawn to", unit="rad", low=0.0, high=6.3
-    )
-    pull: float = param(
-        1.0, "arms: share of the way to that posture that is drawn back per second", unit="1/s", low=0.0, high=20.0
-    )
-    noise: float = param(
-        0.4, "arms: standard deviation of exploring noise as a share of the action range's half", low=0.0, high=2.0
-    )
-    noise_time_s: float = param(0.25, "arms: time over which that noise stays alike", unit="s", low=0.0, high=60.0)
-    epsilon: float = param(
-        0.1, "grids: share of random moves while the exploring episode follows the policy", low=0.0, high=1.0
-    )
-    search_share: float = param(
-        0.7, "grids: share of exploring episodes that search for rarely visited cells instead", low=0.0, high=1.0
-    )
-    stickiness: float = param(0.5, "grids: probability that a random move repeats the last one", low=0.0, high=1.0)
-    walk_steps: int = param(
-        80, "grids: random moves after each rarely visited cell that a search goes to", unit="steps", low=1, high=100000
-    )
 
 
 class Behaviour(Protocol):

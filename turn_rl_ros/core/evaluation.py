@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.artifact import open_artifact
-from turn_rl_ros.core.behaviour import BehaviourConfig, make_behaviour
+from turn_rl_ros.core.behaviour import make_behaviour
 from turn_rl_ros.core.door import make_env
 from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.policy import Policy
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.store import PolicyStore

@@ -2,20 +2,51 @@
 
 import math
 from collections import Counter, deque
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from turn_rl_ros.core.config import param
 from turn_rl_ros.core.policy import Policy
 from turn_rl_ros.core.spec import Box
 from turn_rl_ros.core.task import Task
 
-if TYPE_CHECKING:
-    from turn_rl_ros.core.behaviour import BehaviourConfig
-
 Array = NDArray[np.float64]
 Cell = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BehaviourConfig:
+    """How a session explores; the `behaviour` block of the executor in a scenario file."""
+
+    random_share: float = param(0.1, "share of later sessions' episodes that move at random", low=0.0, high=1.0)
+    policy_share: float = param(0.2, "share of later sessions' episodes by the policy alone", low=0.0, high=1.0)
+    random_scale: float = param(
+        1.0, "arms: random motion is uniform over this share of the action range", low=0.0, high=1.0
+    )
+    random_time_s: float = param(0.5, "arms: time over which random motion stays alike", unit="s", low=0.0, high=60.0)
+    random_reach: float = param(
+        0.3, "arms: spread around home of the postures that random motion is drawn to", unit="rad", low=0.0, high=6.3
+    )
+    pull: float = param(
+        1.0, "arms: share of the way to that posture that is drawn back per second", unit="1/s", low=0.0, high=20.0
+    )
+    noise: float = param(
+        0.4, "arms: standard deviation of exploring noise as a share of the action range's half", low=0.0, high=2.0
+    )
+    noise_time_s: float = param(0.25, "arms: time over which that noise stays alike", unit="s", low=0.0, high=60.0)
+    epsilon: float = param(
+        0.1, "grids: share of random moves while the exploring episode follows the policy", low=0.0, high=1.0
+    )
+    search_share: float = param(
+        0.7, "grids: share of exploring episodes that search for rarely visited cells instead", low=0.0, high=1.0
+    )
+    stickiness: float = param(0.5, "grids: probability that a random move repeats the last one", low=0.0, high=1.0)
+    walk_steps: int = param(
+        80, "grids: random moves after each rarely visited cell that a search goes to", unit="steps", low=1, high=100000
+    )
 
 
 class Explorer(Protocol):
@@ -46,7 +77,7 @@ class ArmExplorer:
     fastest actions are the useful ones; the pull, because a random walk would leave the arm at its joint limits.
     """
 
-    def __init__(self, task: Task, config: "BehaviourConfig", rng: np.random.Generator) -> None:
+    def __init__(self, task: Task, config: BehaviourConfig, rng: np.random.Generator) -> None:
         action = task.spec.action
         assert isinstance(action, Box)
         self._task, self._config, self._rng = task, config, rng
@@ -99,7 +130,7 @@ class GridExplorer:
     this session has shown it: the map is not an input.
     """
 
-    def __init__(self, task: Task, config: "BehaviourConfig", rng: np.random.Generator) -> None:
+    def __init__(self, task: Task, config: BehaviourConfig, rng: np.random.Generator) -> None:
         self._config, self._rng = config, rng
         self._actions = task.spec.action.size
         self._visits: Counter[Cell] = Counter()

@@ -51,11 +51,12 @@ def info(directory: Path = Sessions) -> None:
     except TurnRlError as error:
         raise _stop(error) from None
     table = Table(title=f"{len(data)} transitions, {data.seconds / 60:.1f} robot-minutes, task {data.spec.task}")
-    for column in ("session", "turn", "rows", "episodes", "seconds", "return", "success", "stopped by", "dropped"):
+    for column in ("session", "turn", "rows", "epi-\nsodes", "seconds", "return", "suc-\ncess", "stopped by", "lost"):
         table.add_column(column, justify="left" if column in ("session", "stopped by") else "right", overflow="fold")
     for line in figures(data):
         numbers = (line.turn, line.rows, line.episodes, f"{line.seconds:.1f}", f"{line.mean_return:.2f}")
-        table.add_row(line.name, *map(str, numbers), f"{line.success_rate:.2f}", line.stop_reason, str(line.dropped))
+        name = line.name.removeprefix("session-").removesuffix(".h5").replace("-", "\n")
+        table.add_row(name, *map(str, numbers), f"{line.success_rate:.2f}", line.stop_reason, str(line.dropped))
     console = Console()
     console.print(table)
     found = inspect(data)

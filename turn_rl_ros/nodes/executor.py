@@ -11,8 +11,9 @@ from std_msgs.msg import String, UInt8MultiArray
 from std_srvs.srv import Trigger
 
 from turn_rl_ros.core.artifact import Artifact, open_artifact
-from turn_rl_ros.core.behaviour import HOMING, Behaviour, BehaviourConfig, make_behaviour
+from turn_rl_ros.core.behaviour import HOMING, Behaviour, make_behaviour
 from turn_rl_ros.core.errors import PolicyRejected, TurnRlError
+from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.pilot import Pilot, PilotConfig, Ticker
 from turn_rl_ros.core.task import make_task
 from turn_rl_ros.nodes import messages, topics
