@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.scenario import choose_env
+from turn_rl_ros.core.turns import read_summary
 from turn_rl_ros.nodes.compose import NAMESPACE, Composition, prepare
+
+DEFAULT_RUN = Path("runs/demo")
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class DemoOptions:
     turns: int | None = None
     window_s: float | None = None
     seed: int | None = None
-    run_dir: Path = Path("runs/demo")
+    run_dir: Path = DEFAULT_RUN
     params_file: Path | None = None
 
 
@@ -34,6 +39,8 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
     env, warning = choose_env(options.env)
     if warning:
         console.print(f"[yellow]warning:[/] {warning}")
+    if options.run_dir == DEFAULT_RUN:
+        set_aside(options.run_dir, env, console)
     params_file = prepare(env, options.run_dir.resolve(), options.params_file, overrides_of(env, options))
     composition = Composition(params_file)
     domain = os.environ["ROS_DOMAIN_ID"]
@@ -46,12 +53,21 @@ def run_demo(options: DemoOptions, console: Console) -> bool:
     finally:
         composition.close()
     if composition.director.fault:
-        from turn_rl_ros.core.errors import TurnRlError
-
         raise TurnRlError(composition.director.fault)
     if not finished:
         console.print(f"stopped; everything recorded is sealed. The same command resumes {options.run_dir}")
     return finished
+
+
+def set_aside(run_dir: Path, env: str, console: Console) -> None:
+    """Make way where `run_dir` holds a run of another environment: it gets a name of its own, nothing is lost."""
+    other = read_summary(run_dir / "summary.json").get("env")
+    if other in (None, env):
+        return
+    names = (run_dir.with_name(f"{run_dir.name}-{other}-{number}") for number in count(1))
+    kept = next(name for name in names if not name.exists())
+    run_dir.rename(kept)
+    console.print(f"{run_dir} was a run of {other}; it is now {kept}")
 
 
 def overrides_of(env: str, options: DemoOptions) -> dict[str, dict[str, Any]]:
