@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def parameters(folder: Path, ticks: int) -> Path:
     """A parameter file for arm, executor and guard; pure policy, no homing, one long window."""
     tree = {
         "/**": {"ros__parameters": {"use_sim_time": True, "task": TASK}},
+        "conductor": {"ros__parameters": {"use_sim_time": False}},
         "arm": {"ros__parameters": {"real_time_factor": 0.0, "use_sim_time": False}},
         "executor": {"ros__parameters": {"home_every": 0, "behaviour": {"policy_share": 1.0, "random_share": 0.0}}},
         "guard": {"ros__parameters": {"window_s": ticks / 20.0, "state_timeout_s": 10.0}},
@@ -87,6 +89,9 @@ class Conductor:
         self._messages = messages
         topics.listen_to(self.node, topics.GUARD_STATE, self._on_guard)
         topics.listen_to(self.node, topics.EXECUTOR_STATE, self._on_executor)
+        # A guard that nobody records does not open. This listener is never spun, so what it costs is the wire alone.
+        self.recorder = rclpy.create_node("recorder", use_global_arguments=False)
+        topics.listen_to(self.recorder, topics.EXECUTED, lambda message: None)
         self._policy = topics.publish_on(self.node, topics.POLICY)
 
     def deliver(self, blob: bytes) -> None:
@@ -106,6 +111,7 @@ class Conductor:
 def one_process(folder: Path, blob: bytes, ticks: int) -> float:
     """Ticks per second with arm, executor and guard on one EventsExecutor."""
     import rclpy
+    from rclpy.lifecycle import TransitionCallbackReturn
     from rclpy.signals import SignalHandlerOptions
 
     from sim.arm_node import ArmNode
@@ -124,12 +130,12 @@ def one_process(folder: Path, blob: bytes, ticks: int) -> float:
     spin(spinner, lambda: conductor.taken)
     for node in nodes[1:]:
         node.trigger_configure()
+    for node in nodes[1:]:
+        spin(spinner, lambda node=node: node.trigger_activate() == TransitionCallbackReturn.SUCCESS)
     started = time.perf_counter()
-    nodes[2].trigger_activate()
-    nodes[1].trigger_activate()
     spin(spinner, lambda: conductor.phase == "closed")
     rate = conductor.used_s * 20.0 / (conductor.closed_s - started)
-    for node in (*nodes, conductor.node):
+    for node in (*nodes, conductor.node, conductor.recorder):
         node.destroy_node()
     spinner.shutdown()
     rclpy.try_shutdown()
@@ -159,17 +165,17 @@ def separate_processes(folder: Path, blob: bytes, ticks: int) -> float:
     conductor.deliver(blob)
     spin(spinner, lambda: conductor.taken and conductor.phase == "inactive")
 
-    def change(name: str, transition: int) -> None:
+    def change(name: str, transition: int) -> bool:
         client = conductor.node.create_client(ChangeState, f"{name}/change_state")
         client.wait_for_service(10.0)
         future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
         spinner.spin_until_future_complete(future, timeout_sec=10.0)
+        return bool(future.done() and future.result().success)
 
-    for name in ("guard", "executor"):
+    for name in ("executor", "guard"):
         change(name, Transition.TRANSITION_CONFIGURE)
-    change("guard", Transition.TRANSITION_ACTIVATE)
+        spin(spinner, partial(change, name, Transition.TRANSITION_ACTIVATE))
     started = time.perf_counter()
-    change("executor", Transition.TRANSITION_ACTIVATE)
     spin(spinner, lambda: conductor.phase == "closed")
     rate = conductor.used_s * 20.0 / (conductor.closed_s - started)
     for child in children:
@@ -177,6 +183,7 @@ def separate_processes(folder: Path, blob: bytes, ticks: int) -> float:
     for child in children:
         child.wait(20)
     conductor.node.destroy_node()
+    conductor.recorder.destroy_node()
     spinner.shutdown()
     rclpy.try_shutdown()
     return rate

