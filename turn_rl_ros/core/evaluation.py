@@ -14,6 +14,7 @@ from turn_rl_ros.core.behaviour import make_behaviour
 from turn_rl_ros.core.door import make_env
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.exploration import BehaviourConfig
+from turn_rl_ros.core.files import replace_file
 from turn_rl_ros.core.policy import Policy
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.store import PolicyStore
@@ -111,7 +112,7 @@ def score_turn(spec: TaskSpec, config: TurnsConfig, turn: int, progress: Progres
     """Score the policy that acts in `turn` (0: random motion); details go to `evaluations/turn-NNN.json`.
 
     Raises:
-        TurnRlError: the policy is missing or refused, or there is no simulator.
+        TurnRlError: the policy is missing or refused, there is no simulator, or the disk refuses.
     """
     run_dir = Path(config.run_dir).expanduser()
     policy = None
@@ -130,6 +131,8 @@ def score_turn(spec: TaskSpec, config: TurnsConfig, turn: int, progress: Progres
         "distances": np.round(result.distances, 6).tolist(),
     }
     target = run_dir / "evaluations" / f"turn-{turn:03d}.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(facts), encoding="utf-8")
+    try:
+        replace_file(target, json.dumps(facts).encode())
+    except OSError as error:
+        raise TurnRlError(f"cannot write {target}: {error.strerror}; make room, then start again to resume") from error
     return Score(result.success_rate, result.mean_return)

@@ -1,10 +1,10 @@
 """The policies of a run on disk: `policies/turn-001-<sha256, 12 digits>.safetensors`, one a turn."""
 
 import hashlib
-import os
 from pathlib import Path
 
 from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.files import replace_file
 
 
 class PolicyStore:
@@ -16,14 +16,8 @@ class PolicyStore:
     def save(self, turn: int, blob: bytes) -> Path:
         """Keep an artifact as the policy of `turn`. Raises TurnRlError when the disk refuses."""
         path = self._directory / f"turn-{turn:03d}-{hashlib.sha256(blob).hexdigest()[:12]}.safetensors"
-        part = path.with_suffix(".part")
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                file.write(blob)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+            replace_file(path, blob)
         except OSError as error:
             raise TurnRlError(f"cannot write the policy {path}: {error.strerror}") from error
         return path

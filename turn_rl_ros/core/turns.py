@@ -5,7 +5,6 @@ run resumes where it stood.
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 
 from turn_rl_ros.core.config import param
 from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.files import replace_file
 
 
 @dataclass(frozen=True)
@@ -158,11 +158,8 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def write_summary(path: Path, summary: dict[str, Any]) -> None:
-    """Replace the summary atomically."""
-    part = path.with_suffix(".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(summary, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    """Replace the summary atomically. Raises TurnRlError when the disk refuses."""
+    try:
+        replace_file(path, json.dumps(summary, indent=2).encode())
+    except OSError as error:
+        raise TurnRlError(f"cannot write {path}: {error.strerror}; make room, then start again to resume") from error

@@ -1,52 +1,24 @@
-"""File operations that survive a power cut: flush a directory, replace atomically, lock a directory."""
+"""The names of session files: given once, never replaced, by one recorder at a time."""
 
 import fcntl
 import os
 from pathlib import Path
 
+from turn_rl_ros.core.files import sync
 from turn_rl_ros.data.errors import DirectoryBusy, SessionError, SessionExists
 
 LOCK_NAME = ".recording.lock"
 
 
-def sync_directory(directory: Path) -> None:
-    """Make renames and links in `directory` durable."""
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def sync_file(path: Path) -> None:
-    """Make the content of `path` durable."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Give `path` the content `text`, atomically and durably."""
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_directory(path.parent)
-
-
 def publish(fresh: Path, final: Path) -> None:
     """Give the finished file `fresh` the name `final` in one step, never replacing a file. Raises SessionExists."""
-    sync_file(fresh)
+    sync(fresh)
     try:
         os.link(fresh, final)
     except FileExistsError:
         raise SessionExists(f"{final} exists and is not overwritten") from None
     fresh.unlink()
-    sync_directory(final.parent)
+    sync(final.parent)
 
 
 class DirectoryLock:

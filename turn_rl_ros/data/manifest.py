@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.files import replace_file
 from turn_rl_ros.data.errors import DatasetError, SessionError
-from turn_rl_ros.data.files import replace_text
 from turn_rl_ros.data.schema import FACTS
 from turn_rl_ros.data.sealed import SUFFIX, SessionInfo, info_from_parts, read_info
 
@@ -50,7 +50,7 @@ def write_manifest(directory: Path, sessions: dict[str, dict[str, Any]]) -> None
     tasks = {one["fingerprint"]: one["task_spec"] for one in sessions.values()}
     short = {name: {k: v for k, v in one.items() if k != "task_spec"} for name, one in sessions.items()}
     text = json.dumps(_plain({"schema": 1, "tasks": tasks, "sessions": short}), indent=1, sort_keys=True)
-    replace_text(directory / NAME, text + "\n")
+    replace_file(directory / NAME, (text + "\n").encode())
 
 
 def entry(info: SessionInfo) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from turn_rl_ros.core.files import sync
 from turn_rl_ros.data import journal, manifest
 from turn_rl_ros.data.disk import OVERHEAD_BYTES, reserve
 from turn_rl_ros.data.errors import DatasetError, SessionError, SessionExists
-from turn_rl_ros.data.files import publish, sync_directory
+from turn_rl_ros.data.files import publish
 from turn_rl_ros.data.schema import mark_cuts
 from turn_rl_ros.data.sealed import SUFFIX, read_info, read_rows, write_sealed
 
@@ -45,7 +46,7 @@ def finish(part: Path, facts: Mapping[str, Any], rows: NDArray) -> Path:
             raise SessionExists(f"{final} exists, holds something else and is not overwritten; {part.name} stays")
         manifest.add(final.parent, read_info(final))
         part.unlink()
-        sync_directory(final.parent)
+        sync(final.parent)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise SessionError(

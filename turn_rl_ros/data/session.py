@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from turn_rl_ros import __version__
+from turn_rl_ros.core.files import sync
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.transition import Transition
 from turn_rl_ros.data import journal
 from turn_rl_ros.data.errors import SessionError, SessionExists
-from turn_rl_ros.data.files import DirectoryLock, sync_directory
+from turn_rl_ros.data.files import DirectoryLock
 from turn_rl_ros.data.rows import RowPacker
 from turn_rl_ros.data.schema import SCHEMA_VERSION, check_facts, row_dtype
 from turn_rl_ros.data.seal import final_path, finish, part_name, read_part
@@ -191,7 +192,7 @@ class SessionWriter:
                 os.fsync(fd)
                 os.link(fresh, self._part)
                 fresh.unlink()
-                sync_directory(self._part.parent)
+                sync(self._part.parent)
             except BaseException:
                 os.close(fd)
                 fresh.unlink(missing_ok=True)

@@ -55,6 +55,10 @@ class Director(Diagnosed, Node):
             self.fault = str(error)
             self.exit_code = 1
             self.get_logger().error(self.fault)
+        except Exception as error:
+            self.fault = f"this is a bug: {type(error).__name__}: {error}"
+            self.exit_code = 1
+            raise
         finally:
             self.done = True
 
