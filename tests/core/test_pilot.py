@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from turn_rl_ros.core.behaviour import HOMING
 from turn_rl_ros.core.decision import NO_EPISODE
 from turn_rl_ros.core.pilot import Pilot, PilotConfig, Ticker
 from turn_rl_ros.core.task import make_spec, make_task
@@ -22,7 +23,7 @@ class Still:
 def test_the_arm_goes_home_before_an_episode_and_home_is_recorded_as_one():
     pytest.importorskip("pybullet_data")
     task = make_task(make_spec({"kind": "reach", "episode_steps": 2}))
-    pilot = Pilot(task, PilotConfig(homing_speed=1.0), Still(), homing=3)
+    pilot = Pilot(task, PilotConfig(homing_speed=1.0), Still())
     position = task.home + np.array([0.5, 0, 0, 0, 0, 0, 0])
     decisions = []
     for tick in range(40):
@@ -32,7 +33,7 @@ def test_the_arm_goes_home_before_an_episode_and_home_is_recorded_as_one():
         if decision.behaviour == 5 and decision.step == 1:
             break
     assert decisions[0].command[0] == -1.0, "5/s times 0.5 rad is more than the homing speed"
-    assert {d.behaviour for d in decisions if d.episode == 0} == {3}
+    assert {d.behaviour for d in decisions if d.episode == 0} == {HOMING}
     assert [(d.episode, d.step, d.behaviour) for d in decisions[-2:]] == [(1, 0, 5), (1, 1, 5)]
     assert np.abs(position - task.home).max() <= 0.05
 

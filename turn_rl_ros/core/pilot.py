@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from turn_rl_ros.core.behaviour import Behaviour
+from turn_rl_ros.core.behaviour import HOMING, Behaviour
 from turn_rl_ros.core.config import param
 from turn_rl_ros.core.decision import NO_EPISODE, Decision
 from turn_rl_ros.core.task import Task
@@ -45,8 +45,6 @@ class Pilot:
     behaviour: Behaviour
     on_episode: Callable[[], Behaviour] | None = None
     """Called before an episode: the moment to change the policy. Gives the behaviour for it."""
-    homing: int = 0
-    """Behaviour index of the way home."""
     episode: int = -1
     goal: Array = field(default_factory=lambda: np.zeros(3))
     wants_home: bool = False
@@ -98,7 +96,7 @@ class Pilot:
         speed = self.config.homing_speed
         command = np.clip(HOMING_GAIN * (self.task.home - position), -speed, speed)
         self._step += 1
-        return Decision(stamp_ns, self.episode, self._step - 1, self.homing, self.goal, command)
+        return Decision(stamp_ns, self.episode, self._step - 1, HOMING, self.goal, command)
 
     def _act(self, position: Array, velocity: Array, stamp_ns: int) -> Decision:
         observation = self.task.observe(position, velocity, self.goal)

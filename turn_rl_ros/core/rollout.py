@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.assembler import Assembler
-from turn_rl_ros.core.behaviour import HOMING, Behaviour
+from turn_rl_ros.core.behaviour import Behaviour
 from turn_rl_ros.core.pilot import Pilot, PilotConfig
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task import Task
@@ -52,7 +52,7 @@ def run_session(env: Env, behaviour: Behaviour, steps: int, config: PilotConfig 
         Fewer than `steps` transitions where the arm's own home service moved it: those ticks are no one's choice.
     """
     spec, arm = env.task_spec, env.arm
-    pilot = Pilot(env.task, config or PilotConfig(), behaviour, homing=HOMING)
+    pilot = Pilot(env.task, config or PilotConfig(), behaviour)
     assembler = Assembler(spec)
     limit = np.array(spec.joint_velocity)
     rows: list[Transition] = []

@@ -11,7 +11,7 @@ from std_msgs.msg import String, UInt8MultiArray
 from std_srvs.srv import Trigger
 
 from turn_rl_ros.core.artifact import Artifact, open_artifact
-from turn_rl_ros.core.behaviour import HOMING, Behaviour, make_behaviour
+from turn_rl_ros.core.behaviour import Behaviour, make_behaviour
 from turn_rl_ros.core.errors import PolicyRejected, TurnRlError
 from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.pilot import Pilot, PilotConfig, Ticker
@@ -62,7 +62,7 @@ class Executor(SessionNode):
             self._publish_state()
             return TransitionCallbackReturn.FAILURE
         self._ask_home_ns = 0
-        self._pilot = Pilot(self._task, self.config, self._new_behaviour(), on_episode=self._refresh, homing=HOMING)
+        self._pilot = Pilot(self._task, self.config, self._new_behaviour(), on_episode=self._refresh)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -40,7 +40,8 @@ class GuardNode(SessionNode):
         self._interventions: Counter[str] = Counter()
         self._reason = ""
         self._latest_ns = 0
-        self._early: list[Decision] = []
+        self._early: Decision | None = None
+        """A proposal that overtook the state it answers."""
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
         topics.listen_to(self, topics.PROPOSED, self._on_proposal)
         self.create_timer(CHECK_PERIOD_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -57,7 +58,7 @@ class GuardNode(SessionNode):
         self._window = Window(self.config.window_s)
         self._interventions.clear()
         self._reason = self.fault = ""
-        self._early.clear()
+        self._early = None
         self._latest_ns = 0  # a proposal waits for the window's first state: without one there is nothing to hold
         self._good_s = self._sent_s = steady_s()
         self._publish_state("open")
@@ -95,10 +96,9 @@ class GuardNode(SessionNode):
         self._guard.observe(position, stamp)
         if self._window.tick(stamp):
             self._end("window used up" if self._window.left_s <= 0 else "the clock ran backwards")
-        elif self._early:
-            early, self._early = self._early, []
-            for decision in early:
-                self._pass_on(decision)
+        elif self._early is not None:
+            early, self._early = self._early, None
+            self._pass_on(early)
         elif self._guard.silent():
             self._send_hold(stamp, Cause.SILENCE)
 
@@ -113,7 +113,7 @@ class GuardNode(SessionNode):
             return
         # Two topics, no order between them: the command for a state may overtake the state.
         if decision.stamp_ns > self._latest_ns:
-            self._early = [decision]
+            self._early = decision
         else:
             self._pass_on(decision)
 
