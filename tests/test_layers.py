@@ -19,6 +19,7 @@ BELOW = {
     "learn": {"core", "data", "learn"},
     "report": {"core", "data", "report"},
     "nodes": {"core", "data", "learn", "report", "nodes"},
+    "commands": {"core", "data", "learn", "report", "commands"},
 }
 """Folder of turn_rl_ros -> the folders that it may import."""
 DOOR = "turn_rl_ros/core/door.py"

@@ -1,42 +1,21 @@
 """`turn-rl`: run a simulated demo, report on a run, score a policy."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from typer.core import TyperGroup
 
+from turn_rl_ros.commands.app import INTERRUPTED, make_app
+from turn_rl_ros.commands.data import app as data_app
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.scenario import SCENARIOS
-from turn_rl_ros.data.cli import app as data_app
 
 # What a command needs (rclpy, the simulator, matplotlib) is imported when it runs, so that `turn-rl report` works
 # where there is no ROS and `--help` answers at once.
 
-BAD_INPUT, INTERRUPTED = 2, 130
-
-
-class OneLineErrors(TyperGroup):
-    """Errors made for users end as one red line and exit code 2, Ctrl-C as exit code 130.
-
-    Anything else is a bug and shows its trace.
-    """
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except TurnRlError as error:
-            Console(stderr=True, soft_wrap=True).print(f"[red]turn-rl: {escape(str(error))}[/]", highlight=False)
-            raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            Console(stderr=True).print("turn-rl: stopped")
-            raise typer.Exit(INTERRUPTED) from None
-
-
-app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = make_app()
 app.add_typer(data_app, name="data")
 
 ENVS = f"Environment: {', '.join(SCENARIOS)}."

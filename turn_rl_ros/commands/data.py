@@ -6,23 +6,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.commands.app import make_app
 from turn_rl_ros.data import manifest
 from turn_rl_ros.data.dataset import load_dataset
 from turn_rl_ros.data.quality import figures, inspect
 from turn_rl_ros.data.recover import recover as recover_directory
 
-app = typer.Typer(no_args_is_help=True, help="Recover, verify and look at recorded sessions.")
+app = make_app("Recover, verify and look at recorded sessions.")
 Sessions = typer.Argument(help="Directory with session files.", exists=True, file_okay=False)
 
 
 @app.command()
 def recover(directory: Path = Sessions) -> None:
     """Seal what a killed recorder left behind."""
-    try:
-        found = recover_directory(directory)
-    except TurnRlError as error:
-        raise _stop(error) from None
+    found = recover_directory(directory)
     for one in found:
         typer.echo(one.message)
     if not found:
@@ -32,10 +29,7 @@ def recover(directory: Path = Sessions) -> None:
 @app.command()
 def verify(directory: Path = Sessions) -> None:
     """Hash every session again and name each file that is missing, changed, truncated or foreign."""
-    try:
-        count, problems = len(manifest.read_manifest(directory)), manifest.verify(directory)
-    except TurnRlError as error:
-        raise _stop(error) from None
+    count, problems = len(manifest.read_manifest(directory)), manifest.verify(directory)
     for line in problems:
         typer.echo(line, err=True)
     typer.echo(f"{count} sessions on the manifest, {len(problems)} problems")
@@ -46,10 +40,7 @@ def verify(directory: Path = Sessions) -> None:
 @app.command()
 def info(directory: Path = Sessions) -> None:
     """Show size, return and success of each session, and what is wrong with the data."""
-    try:
-        data = load_dataset(directory)
-    except TurnRlError as error:
-        raise _stop(error) from None
+    data = load_dataset(directory)
     table = Table(title=f"{len(data)} transitions, {data.seconds / 60:.1f} robot-minutes, task {data.spec.task}")
     for column in ("session", "turn", "rows", "epi-\nsodes", "seconds", "return", "suc-\ncess", "stopped by", "lost"):
         table.add_column(column, justify="left" if column in ("session", "stopped by") else "right", overflow="fold")
@@ -66,8 +57,3 @@ def info(directory: Path = Sessions) -> None:
         )
     if not found:
         console.print("No problems found.")
-
-
-def _stop(error: TurnRlError) -> typer.Exit:
-    typer.echo(f"turn-rl data: {error}", err=True)
-    return typer.Exit(1)

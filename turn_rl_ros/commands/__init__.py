@@ -1,0 +1,1 @@
+"""What `turn-rl` can do, one file a group of commands."""
