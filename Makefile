@@ -4,7 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install -qq
 
-.PHONY: demo test lint bench torture clean
+# Room for a policy in shared memory: Fast DDS 2 reads the first, Fast DDS 3 the second.
+export FASTRTPS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds.xml
+export FASTDDS_DEFAULT_PROFILES_FILE ?= $(FASTRTPS_DEFAULT_PROFILES_FILE)
+
+.PHONY: demo test lint bench kill-matrix torture fuzz-data fuzz-policy clean
 
 demo: .venv/.ready ## ENV=panda (default), panda_ee or gridworld
 	$(BIN)/turn-rl demo --env $(ENV) $(ARGS)
@@ -20,11 +24,23 @@ lint: .venv/.ready
 bench: .venv/.ready ## one table and one results/*.json a benchmark
 	@set -e; for bench in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$bench .py); done
 
-bench-%: .venv/.ready ## one of them: bench-loop, bench-data
+bench-%: .venv/.ready ## one of them: bench-loop, bench-data, bench-train
 	$(BIN)/python -m benchmarks.bench_$* $(ARGS)
+
+study-%: .venv/.ready ## study-selection, study-conservatism: hours on one core; ARGS=--short for a minute
+	$(BIN)/python -m benchmarks.study_$* $(ARGS)
+
+kill-matrix: .venv/.ready ## 50 rounds of SIGKILL and SIGSTOP on each process, against the simulated arm
+	$(BIN)/python -m benchmarks.kill_matrix $(ARGS)
 
 torture: .venv/.ready ## 500 rounds of kills, full disks, lost messages and bent clocks on the recorder
 	$(BIN)/python -m benchmarks.torture $(ARGS)
+
+fuzz-data: .venv/.ready ## 2,000 mutants of a session and of a dataset in each foreign format
+	$(BIN)/python -m benchmarks.fuzz_data $(ARGS)
+
+fuzz-policy: .venv/.ready ## 10,000 mutated policies against the executor's door
+	$(BIN)/python -m benchmarks.fuzz_policy $(ARGS)
 
 clean: ## what builds and tools left; runs/ and results/ stay
 	rm -rf .venv build install log *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -22,10 +22,14 @@ ROS = [
 ]
 DEV = [
     "colcon-common-extensions",
+    "cryptography>=40",
     "hypothesis",
+    "minari>=0.5.4",
     "mypy",
+    "pyarrow>=14",
     "pytest",
     "pytest-timeout",
+    "rosbags>=0.11",
     "ruff",
     "types-PyYAML",
 ]
@@ -70,7 +74,14 @@ setup(
         "typer>=0.9",
     ],
     # PyBullet ships no wheel for newer Pythons; without it the GridWorld takes the Panda's place.
-    extras_require={"ros": ROS, "sim": ["pybullet>=3.2"], "dev": DEV},
+    extras_require={
+        "ros": ROS,
+        "sim": ["pybullet>=3.2"],
+        "bags": ["rosbags>=0.11"],
+        "lerobot": ["pyarrow>=14"],
+        "sign": ["cryptography>=40"],
+        "dev": DEV,
+    },
     entry_points={
         "console_scripts": [
             *(f"{node} = {NAME}.nodes.{node}:main" for node in NODES),

@@ -24,16 +24,17 @@ from rich.progress import track
 from benchmarks.table import Row, report, row
 from turn_rl_ros.core.artifact import open_artifact, pack
 from turn_rl_ros.core.spec import TaskSpec
+from turn_rl_ros.core.store import seal
 from turn_rl_ros.core.task import make_spec, make_task
 
 TASK = {"kind": "reach"}
 WIDTH = 128
 
 
-def policy_blob(spec: TaskSpec) -> bytes:
-    """A 2x128 policy with small random weights: gentle motion, the cost of a real one."""
+def policy_blob(spec: TaskSpec, width: int = WIDTH) -> bytes:
+    """A policy of two hidden layers with small random weights: gentle motion, the cost of a real one."""
     rng = np.random.default_rng(0)
-    sizes = [spec.observation.size, WIDTH, WIDTH, spec.action.size]
+    sizes = [spec.observation.size, width, width, spec.action.size]
     weights: dict[str, Any] = {"obs_mean": np.zeros(sizes[0]), "obs_std": np.ones(sizes[0])}
     for layer, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
         weights[f"w{layer}"] = rng.normal(0, 0.3 / np.sqrt(inputs), (1, inputs, outputs))
@@ -66,7 +67,7 @@ def parameters(folder: Path, ticks: int) -> Path:
         "conductor": {"ros__parameters": {"use_sim_time": False}},
         "arm": {"ros__parameters": {"real_time_factor": 0.0, "use_sim_time": False}},
         "executor": {"ros__parameters": {"home_every": 0, "behaviour": {"policy_share": 1.0, "random_share": 0.0}}},
-        "guard": {"ros__parameters": {"window_s": ticks / 20.0, "state_timeout_s": 10.0}},
+        "guard": {"ros__parameters": {"window_s": ticks / 20.0, "state_timeout_s": 10.0, "run_dir": str(folder)}},
     }
     path = folder / "params.yaml"
     path.write_text(yaml.safe_dump(tree))
@@ -96,7 +97,7 @@ class Conductor:
 
     def deliver(self, blob: bytes) -> None:
         """Publish the artifact."""
-        self._policy.publish(self._messages.policy_to_message(blob))
+        self._policy.publish(self._messages.policy_to_message(seal(blob)))
 
     def _on_guard(self, message: Any) -> None:
         state = self._messages.message_to_state(message)

@@ -4,7 +4,6 @@ Prints one JSON object: rates in rows/s, and GB/s for loading. Knows nothing of 
 """
 
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -57,7 +56,7 @@ def minari_rates(rows: int) -> dict[str, float]:
         )
     return {
         "minari_write": rows / (collected - bare),
-        "minari_load_gb": size / (time.perf_counter() - start) / 1e9,
+        "minari_load": size / (time.perf_counter() - start) / 1e9,
     }
 
 
@@ -89,6 +88,30 @@ def rosbags_rate(rows: int, folder: Path) -> dict[str, float]:
     return {"rosbags_write": rows / (time.perf_counter() - start)}
 
 
+def d3rlpy_rate(rows: int, folder: Path) -> dict[str, float]:
+    """GB/s in which d3rlpy reads a replay buffer back that it wrote itself."""
+    import d3rlpy
+
+    episodes = [
+        d3rlpy.dataset.Episode(
+            np.zeros((EPISODE, OBSERVATION), np.float32),
+            np.zeros((EPISODE, ACTION), np.float32),
+            np.zeros((EPISODE, 1), np.float32),
+            terminated=False,
+        )
+        for _ in range(rows // EPISODE)
+    ]
+    path, infinite = folder / "buffer.h5", d3rlpy.dataset.InfiniteBuffer
+    with path.open("w+b") as file:
+        d3rlpy.dataset.ReplayBuffer(infinite(), episodes=episodes).dump(file)
+    start = time.perf_counter()
+    with path.open("rb") as file:
+        buffer = d3rlpy.dataset.ReplayBuffer.load(file, infinite())
+    taken = time.perf_counter() - start
+    size = sum(one.observations.nbytes + one.actions.nbytes + one.rewards.nbytes for one in buffer.episodes)
+    return {"d3rlpy_load": size / taken / 1e9}
+
+
 def main() -> None:
     """Measure what is installed; a peer that fails says why."""
     found: dict[str, Any] = {}
@@ -96,12 +119,13 @@ def main() -> None:
         for name, measure in (
             ("minari", lambda: minari_rates(20_000)),
             ("rosbags", lambda: rosbags_rate(20_000, Path(folder))),
+            ("d3rlpy", lambda: d3rlpy_rate(100_000, Path(folder))),
         ):
             try:
                 found.update(measure())
             except Exception as error:
                 found[name] = f"{type(error).__name__}: {error}".splitlines()[0]
-    json.dump(found, sys.stdout)
+    print(json.dumps(found))  # the last line; d3rlpy logs to the same stream
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from rich.progress import Progress
 from benchmarks import torture_worker as worker
 from benchmarks.table import Row, report, row
 from turn_rl_ros.data.errors import SessionError
-from turn_rl_ros.data.manifest import sealed_files, sha256_file, verify
+from turn_rl_ros.data.hashes import sha256_file
+from turn_rl_ros.data.manifest import sealed_files, verify
 from turn_rl_ros.data.recover import recover
 from turn_rl_ros.data.sealed import read_info, read_rows
 from turn_rl_ros.data.session import SessionWriter
@@ -112,7 +113,7 @@ class Arena:
         if len(fresh) != 1:
             raise Broken(f"one session was recorded, {len(fresh)} were sealed")
         self.hashes[fresh[0].name] = sha256_file(fresh[0])
-        allowed = {"manifest.json", ".recording.lock", *self.hashes}
+        allowed = {"manifest.json", ".recording.lock", ".verified.json", *self.hashes}
         if leftovers := {path.name for path in self.sessions.iterdir()} - allowed:
             raise Broken(f"left behind: {leftovers}")
         self.compare(fresh[0])

@@ -44,6 +44,13 @@ class ArmConfig:
         low=0.01,
         high=3600.0,
     )
+    command_timeout_s: float = param(
+        0.0,
+        "a velocity that nobody renews for so long becomes zero; 0: it stays, as with forward_command_controller",
+        unit="s",
+        low=0.0,
+        high=60.0,
+    )
     homing_speed: float = param(1.0, "speed of the slowest joint on the way home", unit="rad/s", low=0.01, high=10.0)
     log_path: str = param("", "file for the simulator's own record, a JSON line a tick; empty: none")
 
@@ -69,7 +76,8 @@ class ArmNode(Diagnosed, Node):
         self._state = self._arm.state()
         self._stamp_ns = round(self.config.start_time_s * 1e9)
         self._ticks = self._late = 0
-        self._controllers = Controllers(self.spec.joint_names, self._state[0])
+        timeout_ns = round(self.config.command_timeout_s * 1e9)
+        self._controllers = Controllers(self.spec.joint_names, self._state[0], timeout_ns)
         self._log = TruthLog(self.config.log_path) if self.config.log_path else None
         self._warned: set[str] = set()
         self._message = JointState(name=list(self.spec.joint_names))

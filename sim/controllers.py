@@ -44,14 +44,17 @@ class Ramp:
 class Controllers:
     """A velocity, a position and a trajectory controller over the same joints; the newest command wins.
 
-    As forward_command_controller does, the last command stays in force until another comes. Until the first command the
-    arm holds `position` (n,). While it is on the way home, commands are taken note of but not obeyed.
+    As forward_command_controller does, the last command stays in force until another comes; with `timeout_ns`, a
+    velocity that nobody renews for so long becomes zero. Until the first command the arm holds `position` (n,). While
+    it is on the way home, commands are taken note of but not obeyed.
     """
 
-    def __init__(self, joint_names: Sequence[str], position: Array) -> None:
+    def __init__(self, joint_names: Sequence[str], position: Array, timeout_ns: int = 0) -> None:
         self._names = tuple(joint_names)
         self._active: Applied | Ramp = Applied("hold", "position", position)
         self._home: Ramp | None = None
+        self._timeout_ns = timeout_ns
+        self._heard_ns: int | None = None
         self.ignored: Counter[str] = Counter()
         """Commands that were not followed, by controller."""
 
@@ -63,6 +66,7 @@ class Controllers:
             raise self._refuse(source, f"{array.size} values for {len(self._names)} joints ({', '.join(self._names)})")
         if not np.isfinite(array).all():
             raise self._refuse(source, f"{self._names[int(np.argmin(np.isfinite(array)))]} is not finite")
+        self._heard_ns = None
         if self._home is None:
             self._active = Applied(source, interface, array)
 
@@ -114,6 +118,10 @@ class Controllers:
             return Applied("home", "position", self._home.at(until_ns))
         if isinstance(self._active, Ramp):
             return Applied("joint_trajectory_controller", "position", self._active.at(until_ns))
+        if self._heard_ns is None:
+            self._heard_ns = until_ns
+        if self._active.interface == "velocity" and 0 < self._timeout_ns <= until_ns - self._heard_ns:
+            return Applied("time-out", "velocity", np.zeros_like(self._active.values))
         return self._active
 
     def _refuse(self, source: str, reason: str) -> CommandIgnored:

@@ -12,20 +12,24 @@ from turn_rl_ros.core.config import from_mapping, scenario_section
 from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.guard import GuardConfig
 from turn_rl_ros.core.pilot import PilotConfig
+from turn_rl_ros.core.rollback import TrialConfig
 from turn_rl_ros.core.scenario import SCENARIOS
 from turn_rl_ros.core.task import CONFIGS, make_spec
 from turn_rl_ros.core.turns import TurnsConfig
+from turn_rl_ros.learn.algorithms import ALGORITHMS
 from turn_rl_ros.learn.config import TrainerConfig
+from turn_rl_ros.learn.selection import SelectionConfig
 from turn_rl_ros.nodes.collector import CollectorConfig
+from turn_rl_ros.nodes.delivery import DeliveryConfig
 from turn_rl_ros.nodes.trainer import TrainerNodeConfig
 
 CONFIG = Path(__file__).parents[1] / "config"
 NODES = {
     "arm": [ArmConfig],
     "guard": [GuardConfig],
-    "executor": [PilotConfig],
+    "executor": [PilotConfig, DeliveryConfig, TrialConfig],
     "collector": [CollectorConfig],
-    "trainer": [TrainerNodeConfig, TrainerConfig],
+    "trainer": [TrainerNodeConfig, TrainerConfig, SelectionConfig],
     "director": [TurnsConfig],
 }
 FILES = sorted(CONFIG.glob("*.yaml"))
@@ -66,6 +70,8 @@ def test_every_parameter_stands_once_and_no_other(path):
     assert sorted(common["task"]) == sorted(names(CONFIGS[common["task"]["kind"]]))
     behaviour = tree["/**/executor"].pop("behaviour")
     assert sorted(behaviour) == sorted(names(BehaviourConfig))
+    algorithm = ALGORITHMS[tree["/**/trainer"]["algorithm"]]
+    assert sorted(tree["/**/trainer"].pop(algorithm.name)) == sorted(names(algorithm.Config))
     assert {key: sorted(values) for key, values in tree.items()} == {
         f"/**/{node}": sorted(names(*kinds)) for node, kinds in NODES.items()
     }
@@ -77,11 +83,14 @@ def test_every_value_is_in_its_range(path):
         for kind in kinds:
             from_mapping(kind, {k: v for k, v in values.items() if k in names(kind)}, path.name)
     from_mapping(BehaviourConfig, scenario_section(path, "executor", "behaviour"), path.name)
+    algorithm = ALGORITHMS[scenario_section(path, "trainer")["algorithm"]]
+    from_mapping(algorithm.Config, scenario_section(path, "trainer", algorithm.name), path.name)
 
 
 def test_every_value_says_what_it_is_and_in_which_unit(path):
     """Each line with a value carries a comment, beside it or above it; one with a unit names the unit."""
     kinds = {"/**": CONFIGS[scenario_section(path, "arm", "task")["kind"]], "behaviour": BehaviourConfig}
+    kinds |= {name: algorithm.Config for name, algorithm in ALGORITHMS.items()}
     units = {
         (f"/**/{node}", item.name): item.metadata["unit"] for node in NODES for k in NODES[node] for item in fields(k)
     }
@@ -89,7 +98,7 @@ def test_every_value_says_what_it_is_and_in_which_unit(path):
     block = ""
     for before, line in pairwise(path.read_text(encoding="utf-8").splitlines()):
         name, colon, value = line.strip().partition(":")
-        if name == "behaviour" or line.startswith("/"):
+        if name in kinds or line.startswith("/"):
             block = name
         elif colon and value and not name.startswith("#"):
             said = line if "#" in value else before

@@ -8,7 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from turn_rl_ros.commands.app import INTERRUPTED, make_app
+from turn_rl_ros.commands.bag import app as bag_app
 from turn_rl_ros.commands.data import app as data_app
+from turn_rl_ros.commands.policy import app as policy_app
+from turn_rl_ros.commands.train import train
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.scenario import SCENARIOS
 
@@ -17,6 +20,9 @@ from turn_rl_ros.core.scenario import SCENARIOS
 
 app = make_app()
 app.add_typer(data_app, name="data")
+app.add_typer(bag_app, name="bag")
+app.add_typer(policy_app, name="policy")
+app.command()(train)
 
 ENVS = f"Environment: {', '.join(SCENARIOS)}."
 AS_IN_FILE = "Without it, as in the scenario file."

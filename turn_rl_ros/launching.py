@@ -3,6 +3,7 @@
 Only `ros2 launch` imports this; `launch` and `launch_ros` come with a ROS 2 installation, not from PyPI.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from launch_ros.actions import Node
 
 from turn_rl_ros.core.config import from_mapping, scenario_section
 from turn_rl_ros.core.guard import GuardConfig
-from turn_rl_ros.core.scenario import SCENARIOS, choose_env, scenario_file, write_scenario
+from turn_rl_ros.core.scenario import SCENARIOS, choose_env, scenario_file, shipped_file, write_scenario
 from turn_rl_ros.core.task import make_spec
 from turn_rl_ros.core.turns import TurnsConfig
 
@@ -46,7 +47,7 @@ TARGETS: dict[str, tuple[tuple[str, str], ...]] = {
     "window": (("director", "window_s"), ("guard", "window_s")),
     "seed": (("arm", "seed"), ("executor", "seed"), ("trainer", "seed")),
     "real_time_factor": (("arm", "real_time_factor"),),
-    "run_dir": (("collector", "run_dir"), ("trainer", "run_dir"), ("director", "run_dir")),
+    "run_dir": tuple((node, "run_dir") for node in ("guard", "executor", "collector", "trainer", "director")),
     "use_sim_time": (("/**", "use_sim_time"),),
 }
 """Launch argument -> the (node, parameter) pairs that it sets."""
@@ -80,6 +81,8 @@ def nodes(*names: str, ends: str, extra: Callable[[Path], Overrides] | None = No
         source, warning = parameter_file(given, run_dir, simulated="arm" in names)
         write_scenario(source, run_dir / "scenario.yaml", overrides(given, source))
         refuse_bad(run_dir / "scenario.yaml")
+        for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):  # Fast DDS 2 and 3
+            os.environ.setdefault(variable, str(shipped_file("fastdds.xml")))
         added = extra(run_dir) if extra else {}
         if warning:
             get_logger("launch").warning(warning)

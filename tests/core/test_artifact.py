@@ -2,9 +2,11 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
-from turn_rl_ros.core.artifact import open_artifact, pack, read_metadata
+from turn_rl_ros.core.artifact import MAX_HEADER_BYTES, open_artifact, pack, read_metadata
 from turn_rl_ros.core.errors import PolicyRejected
+from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.store import PolicyStore
 from turn_rl_ros.core.task import make_spec
 
@@ -76,13 +78,8 @@ def test_a_policy_for_another_task_is_refused_with_both_fingerprints(blob):
 
 
 def test_a_policy_that_misses_its_probe_is_refused(blob):
-    from safetensors.numpy import load, save
-
-    arrays = load(blob)
-    arrays["w0"] = table(1)["w0"]
-    forged = save(arrays, {"turn_rl": json.dumps(read_metadata(blob))})
     with pytest.raises(PolicyRejected, match="probe"):
-        open_artifact(forged, SPEC)
+        open_artifact(forge(blob, w0=table(1)["w0"]), SPEC)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -107,3 +104,59 @@ def test_the_store_finds_policies_by_turn_and_the_latest(tmp_path, blob):
     assert store.latest() == newest
     assert store.find(2).read_bytes() == blob
     assert store.find(3) is None
+
+
+def forge(blob, **changes):
+    """The artifact with other tensors (or metadata, in `facts`), well formed, with a hash of its own."""
+    facts = {**read_metadata(blob), **changes.pop("facts", {})}
+    return save({**load(blob), **changes}, {"turn_rl": json.dumps(facts)})
+
+
+def test_an_action_that_is_no_number_does_not_pass_for_the_probes(planar):
+    """0 x inf: every weight is finite, the product is not, and NaN is no larger than any tolerance."""
+    spec, blob = planar
+    huge = np.full((1, 2, 2), 3e38, dtype=np.float32) * np.array([1, -1], dtype=np.float32)[:, None]
+    forged = forge(blob, w0=huge, probe_observations=np.full((1, 2), 1e6, dtype=np.float32))
+    with pytest.raises(PolicyRejected, match="its own probe's actions"):
+        open_artifact(forged, spec)
+
+
+def test_members_of_an_ensemble_are_of_one_number_in_every_layer(planar):
+    spec, blob = planar
+    more = {"w1": np.zeros((2, 2, 2), dtype=np.float32), "b1": np.zeros((2, 1, 2), dtype=np.float32)}
+    with pytest.raises(PolicyRejected, match="layer 1 has 2 members, layer 0 has 1"):
+        open_artifact(forge(blob, **more), spec)
+
+
+@pytest.mark.parametrize("one_hot", [[20, -20], [0, 20], [20.5, 20], [1e9, 1e9], [20]])
+def test_a_one_hot_that_counts_nothing_is_refused(blob, one_hot):
+    with pytest.raises(PolicyRejected, match="one_hot"):
+        open_artifact(forge(blob, one_hot=np.array(one_hot, dtype=np.float32)), SPEC)
+
+
+def test_a_probe_of_many_observations_is_not_even_tried(blob):
+    probe = {"probe_observations": np.zeros((65, 2), np.float32), "probe_actions": np.zeros((65, 1), np.float32)}
+    with pytest.raises(PolicyRejected, match=r"shape \(65, 2\)"):
+        open_artifact(forge(blob, **probe), SPEC)
+
+
+@pytest.mark.parametrize("turn", [-1, 2**31, True, "3", None])
+def test_a_turn_that_is_no_turn_is_refused(blob, turn):
+    with pytest.raises(PolicyRejected, match="turn"):
+        open_artifact(forge(blob, facts={"turn": turn}), SPEC)
+
+
+def test_a_header_beyond_its_bound_is_refused_unread(blob):
+    long = forge(blob, facts={"story": "x" * MAX_HEADER_BYTES})
+    with pytest.raises(PolicyRejected, match="header claims"):
+        open_artifact(long, SPEC)
+
+
+@pytest.fixture(scope="module")
+def planar():
+    """A linear policy for two observations and two bounded actions."""
+    values = json.loads(SPEC.to_json())
+    bounds = {"names": ["a", "b"], "units": ["rad/s"] * 2, "low": [-1.0] * 2, "high": [1.0] * 2}
+    spec = TaskSpec.from_json(json.dumps({**values, "action": bounds}))
+    weights = {"w0": np.eye(2)[None], "b0": np.zeros((1, 1, 2)), "obs_mean": np.zeros(2), "obs_std": np.ones(2)}
+    return spec, pack("tanh_mlp", weights, spec, np.ones((1, 2), dtype=np.float32), FACTS)

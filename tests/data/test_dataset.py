@@ -8,7 +8,8 @@ import pytest
 from turn_rl_ros.core.errors import SpecMismatch
 from turn_rl_ros.data.dataset import Dataset, load_dataset
 from turn_rl_ros.data.errors import DatasetError
-from turn_rl_ros.data.manifest import combined_sha256, read_manifest, session_info, sha256_file
+from turn_rl_ros.data.hashes import sha256_file
+from turn_rl_ros.data.manifest import combined_sha256, read_manifest, session_info
 from turn_rl_ros.data.sealed import read_info, read_rows, sign
 from turn_rl_ros.data.session import SessionWriter
 
@@ -157,7 +158,7 @@ def test_an_entry_that_points_outside_the_file_is_not_believed(tmp_path, record)
 
 def test_rows_read_beside_the_manifest_are_the_rows_read_with_it(tmp_path, record):
     record(range(50))
-    with_it = load_dataset(tmp_path, verify=False)
+    with_it = load_dataset(tmp_path, verify="never")
     (tmp_path / "manifest.json").unlink()
     without = load_dataset(tmp_path)
     for name in ("observations", "actions", "command", "timeouts", "step"):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from turn_rl_ros.core.task import make_spec, make_task
 from turn_rl_ros.core.transition import Transition
@@ -18,6 +19,12 @@ URDF = (
     + '<joint name="t" type="fixed"><parent link="lower"/><child link="tip"/>'
     + f'<origin xyz="{LOWER_M} 0 0" rpy="0 0 0"/></joint></robot>'
 )
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small are slower on two."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -50,6 +57,22 @@ def planar_data(planar_spec):
             action = rng.uniform(-1, 1, 2).astype(np.float32)
             after = q + 0.05 * action
             rows.append(row(task, (q, v), action, (after, action.astype(float)), goal, episode, step, step == 9))
+            q, v = after, action.astype(float)
+    return Dataset.from_transitions(rows, planar_spec)
+
+
+@pytest.fixture
+def reaching_data(planar_spec):
+    """Forty episodes of twenty steps of 0.1 s: towards the goal by the Jacobian's transpose, with as much noise."""
+    task, rng = make_task(planar_spec), np.random.default_rng(0)
+    rows = []
+    for episode in range(40):
+        goal, q, v = task.sample_goal(rng), task.home.copy(), np.zeros(2)
+        for step in range(20):
+            pull = 10.0 * task.chain.jacobian(q)[:3].T @ (goal - task.achieved_goal(q))
+            action = np.clip(0.5 * np.clip(pull, -1, 1) + rng.uniform(-0.5, 0.5, 2), -1, 1).astype(np.float32)
+            after = q + 0.1 * action
+            rows.append(row(task, (q, v), action, (after, action.astype(float)), goal, episode, step, step == 19))
             q, v = after, action.astype(float)
     return Dataset.from_transitions(rows, planar_spec)
 

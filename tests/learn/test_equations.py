@@ -66,15 +66,34 @@ def test_temperature_rises_while_entropy_is_too_low():
 
 
 def test_return_bounds_are_the_geometric_series_and_include_an_early_end():
-    low, high = eq.return_bounds(torch.tensor([-1.5, -0.5]), 0.9)
-    assert (low.item(), high.item()) == pytest.approx((-15.0, 0.0))
+    assert eq.return_bounds(-1.5, -0.5, 0.9) == pytest.approx((-15.0, 0.0))
+    assert eq.return_bounds(0.5, 1.0, 0.9) == pytest.approx((0.0, 10.0))
 
 
-def test_squared_error_sums_critics_and_averages_the_batch():
+def test_squared_error_is_halved_and_averages_the_batch_of_each_critic():
     prediction = torch.tensor([[1.0, 3.0], [0.0, 0.0]])
-    assert eq.squared_error(prediction, torch.tensor([0.0, 1.0])).item() == pytest.approx(0.5 * (2.5 + 0.5))
+    assert eq.squared_error(prediction, torch.tensor([0.0, 1.0])).tolist() == pytest.approx([1.25, 0.25])
 
 
-def test_a_constant_input_is_left_alone_by_the_normalisation():
-    spread = eq.spread(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))
-    assert spread.tolist() == pytest.approx([math.sqrt(2), 1.0])
+def test_alpha_rises_while_the_gap_is_above_the_allowed_one():
+    log_alpha = torch.zeros(2, requires_grad=True)
+    eq.lagrange_loss(log_alpha.exp(), torch.tensor([[7.0, 6.0], [4.0, 3.0]]), 5.0).sum().backward()
+    assert log_alpha.grad.tolist() == pytest.approx([-3.0, 3.0])  # descent raises the first seed's, lowers the other's
+
+
+def test_expectile_loss_weighs_what_lies_below_less():
+    # 0.9 * 2^2 above, 0.1 * 2^2 below: mean 2.
+    assert eq.expectile_loss(torch.tensor([2.0, -2.0]), 0.9).item() == pytest.approx(2.0)
+
+
+def test_advantage_weights_are_exponential_up_to_a_limit():
+    weights = eq.advantage_weight(torch.tensor([0.0, 0.5, 50.0]), 2.0, 100.0)
+    assert weights.tolist() == pytest.approx([1.0, math.e, 100.0], rel=1e-5)
+
+
+def test_gaussian_density_of_a_standard_normal():
+    # At the mean of two dimensions 1 / (2 pi); one standard deviation of 2 away in one of them, e^(-1/2) / 2 of that.
+    action, mean = torch.tensor([[0.0, 0.0], [2.0, 0.0]]), torch.zeros(2, 2)
+    log_std = torch.tensor([[0.0, 0.0], [math.log(2.0), 0.0]])
+    density = eq.gaussian_log_density(action, mean, log_std).exp() * 2 * math.pi
+    assert density.tolist() == pytest.approx([1.0, math.exp(-0.5) / 2], rel=1e-5)

@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from turn_rl_ros.core.task import make_task
+from turn_rl_ros.data.hindsight import shows_goal
 from turn_rl_ros.learn.config import TrainerConfig
-from turn_rl_ros.learn.replay import Replay, last_rows, scaled_actions, shows_goal
+from turn_rl_ros.learn.inputs import Inputs
+from turn_rl_ros.learn.replay import CHUNK, Replay, Stream, last_rows, scaled_actions
 
 
 def tip_of(q):
@@ -14,9 +17,12 @@ def tip_of(q):
 
 
 def draw(data, size=2000, **shares):
-    config = TrainerConfig(**{"hindsight_share": 0.0, "resample_share": 0.0, **shares})
-    batch = Replay(data, make_task(data.spec), config, np.random.default_rng(1)).draw(size)
-    return type(batch)(*(part.numpy() for part in batch))
+    return Replay(data, make_task(data.spec), TrainerConfig(**shares)).draw(size, np.random.default_rng(1))
+
+
+def stream(data, seeds):
+    replay = Replay(data, make_task(data.spec), TrainerConfig(hindsight_share=0.5))
+    return Stream(replay, Inputs(data.spec, data.observations, one_hot=False), 4, seeds)
 
 
 def goal_of(batch):
@@ -78,3 +84,21 @@ def test_a_goal_that_cannot_be_seen_is_not_relabelled(corridor_data):
     batch = draw(corridor_data, hindsight_share=1.0)
     in_r = batch.next_observation[:, 1] == 2
     np.testing.assert_array_equal(batch.reward, in_r.astype(np.float32))
+
+
+def test_batches_of_a_seed_do_not_depend_on_its_neighbours(planar_data):
+    both, alone = stream(planar_data, (3, 4)), stream(planar_data, (4,))
+    for _ in range(CHUNK + 1):
+        for part, its in zip(both.next(), alone.next(), strict=True):
+            torch.testing.assert_close(part[1:], its, rtol=0, atol=0)
+
+
+def test_a_stream_goes_on_from_the_end_of_a_chunk_and_from_there_alone(planar_data):
+    first, second = stream(planar_data, (3, 4)), stream(planar_data, (5, 6))
+    for _ in range(CHUNK):
+        first.next()
+    second.restore(first.state())
+    for part, its in zip(first.next(), second.next(), strict=True):
+        torch.testing.assert_close(part, its, rtol=0, atol=0)
+    with pytest.raises(RuntimeError, match=f"multiple of {CHUNK}"):
+        first.state()

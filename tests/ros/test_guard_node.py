@@ -1,5 +1,7 @@
 """The guard node over real DDS: a tester node plays arm and executor."""
 
+import itertools
+import json
 import time
 
 import numpy as np
@@ -9,6 +11,8 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 
 from turn_rl_ros.core.decision import Decision
+from turn_rl_ros.core.errors import ConfigError
+from turn_rl_ros.core.guard import Cause
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.guard import GuardNode
 from turn_rl_ros.nodes.spin import make_executor
@@ -20,12 +24,16 @@ POSITION = [0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79]
 
 
 class Bench:
-    def __init__(self, rclpy, **parameters):
-        self.guard = GuardNode(parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()])
+    def __init__(self, rclpy, run_dir, **parameters):
+        parameters = {"window_s": 60.0, "state_timeout_s": 1.0, "run_dir": str(run_dir), **parameters}
+        self.run_dir, self.closed = run_dir, False
         self.node = rclpy.create_node("tester")
+        self.guard = GuardNode(parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()])
         self.commands, self.executed, self.states = [], [], []
         topics.listen_to(self.node, topics.VELOCITY_COMMANDS, lambda m: self.commands.append(list(m.data)))
-        topics.listen_to(self.node, topics.EXECUTED, lambda m: self.executed.append(messages.message_to_decision(m)))
+        self.recorder = topics.listen_to(
+            self.node, topics.EXECUTED, lambda m: self.executed.append(messages.message_to_decision(m))
+        )
         topics.listen_to(self.node, topics.GUARD_STATE, lambda m: self.states.append(messages.message_to_state(m)))
         self.joint_states = topics.publish_on(self.node, topics.JOINT_STATES)
         self.proposals = topics.publish_on(self.node, topics.PROPOSED)
@@ -35,7 +43,14 @@ class Bench:
         self.until(lambda: self.joint_states.get_subscription_count() and self.proposals.get_subscription_count())
         self.until(lambda: self.states)
         self.guard.trigger_configure()
+
+    def open(self):
+        """Open the window, and forget the hold that comes with it."""
         self.until(self.opens)
+        self.until(lambda: self.commands and self.executed and self.states[-1]["phase"] == "open")
+        self.commands.clear()
+        self.executed.clear()
+        return self
 
     def opens(self):
         """The guard opens once it has heard the arm."""
@@ -58,17 +73,44 @@ class Bench:
         decision = Decision(10**9 + tick * PERIOD_NS, 0, tick, 1, np.zeros(3), np.array(command))
         self.proposals.publish(messages.decision_to_message(decision))
 
+    def until_closed(self, every_tick, seconds=10.0):
+        """Call `every_tick(tick)` about a hundred times a second until the window is closed; why it was."""
+        deadline = time.monotonic() + seconds
+        for tick in itertools.count():
+            every_tick(tick)
+            for _ in range(10):
+                self.executor.spin_once(timeout_sec=0.002)
+            if self.states[-1]["phase"] == "closed":
+                return self.states[-1]["reason"]
+            assert time.monotonic() < deadline, "it stays open"
+
     def close(self):
+        """Safe to call twice."""
+        if self.closed:
+            return
+        self.closed = True
         self.executor.shutdown()
+        self.guard.close()
         self.guard.destroy_node()
         self.node.destroy_node()
 
 
 @pytest.fixture
-def bench(ros):
-    bench = Bench(ros, window_s=0.5, state_timeout_s=1.0)
-    yield bench
-    bench.close()
+def make(ros, tmp_path):
+    benches = []
+
+    def make(**parameters):
+        benches.append(Bench(ros, tmp_path, **parameters))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.close()
+
+
+@pytest.fixture
+def bench(make):
+    return make().open()
 
 
 def test_a_command_reaches_the_controller_with_the_stamp_of_its_state(bench):
@@ -98,7 +140,8 @@ def test_silence_of_the_executor_for_three_periods_is_a_hold(bench):
     assert bench.executed[0].episode == -1
 
 
-def test_the_window_ends_with_a_hold_and_says_so(bench):
+def test_the_window_ends_with_a_hold_and_says_so(make):
+    bench = make(window_s=0.5).open()
     for tick in range(10):
         bench.state(tick)
         bench.propose(tick, [0.3] * 7)
@@ -124,8 +167,9 @@ def test_joint_states_that_make_no_sense_are_a_hold_and_then_the_end(bench, posi
     bench.propose(0, [0.3] * 7)
     bench.until(lambda: len(bench.commands) == 1)
     bench.state(1, position, names)
-    bench.until(lambda: len(bench.commands) == 2)
-    assert bench.commands[-1] == [0.0] * 7, "held at once"
+    bench.until(lambda: len(bench.commands) > 1)
+    assert abs(bench.commands[1][0]) < 0.3, "slower at once"
+    bench.until(lambda: bench.commands[-1] == [0.0] * 7)
     bench.until(lambda: bench.states[-1]["phase"] == "closed")
     assert words in bench.states[-1]["reason"], "and the operator is told why"
 
@@ -146,9 +190,138 @@ def test_joints_in_another_order_and_with_company_are_sorted_out(bench):
     assert bench.commands[0] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
 
 
-def test_a_window_does_not_open_before_the_arm_is_heard(ros):
-    guard = GuardNode()
+def test_an_order_that_changes_within_a_window_is_a_hold_and_then_the_end(bench):
+    bench.state(0)
+    bench.propose(0, [0.3] * 7)
+    bench.until(lambda: len(bench.commands) == 1)
+    bench.state(1, list(reversed(POSITION)), list(reversed(NAMES)))
+    bench.until(lambda: len(bench.executed) > 1)
+    assert bench.executed[1].intervention == Cause.BAD_STATE
+    bench.until(lambda: bench.states[-1]["phase"] == "closed")
+    assert "changed its joints from panda_joint1" in bench.states[-1]["reason"]
+    assert bench.commands[-1] == [0.0] * 7
+
+
+def test_joint_states_that_repeat_themselves_are_no_joint_states(bench):
+    bench.state(0)
+    bench.propose(0, [0.3] * 7)
+    assert "no joint_states for 1" in bench.until_closed(lambda tick: bench.state(0))
+    assert bench.states[-1]["interventions"]["no_state"] >= 1
+
+
+def test_the_window_ends_on_time_without_joint_states_too(make):
+    bench = make(window_s=0.3).open()
+    bench.state(0)
+    bench.propose(0, [0.3] * 7)
+    bench.until(lambda: bench.states[-1]["phase"] == "closed")
+    assert bench.states[-1]["reason"] == "window used up"
+    assert 0.3 <= bench.states[-1]["used_s"] < 1.0
+    assert bench.commands[-1] == [0.0] * 7
+
+
+def test_frozen_joint_states_are_a_hold_and_then_the_end(make):
+    bench = make(frozen_travel=0.02).open()
+
+    def say(tick):
+        bench.state(tick)
+        bench.propose(tick, [0.3] * 7)
+
+    assert "stand still although the arm was told to move" in bench.until_closed(say)
+    assert bench.states[-1]["interventions"]["frozen_state"] >= 1
+
+
+def test_a_window_does_not_open_before_the_arm_is_heard(ros, tmp_path):
+    guard = GuardNode(parameter_overrides=[Parameter("run_dir", value=str(tmp_path))])
     guard.trigger_configure()
     assert guard.trigger_activate() == TransitionCallbackReturn.FAILURE
     assert "no joint_states" in guard.fault
     guard.destroy_node()
+
+
+def test_opening_a_window_holds_the_arm_at_once(make):
+    """Whatever it was told last by others: an arm found moving is brought to rest, not left to its old command."""
+    bench = make()
+    bench.until(bench.opens)
+    bench.until(lambda: bench.commands and bench.executed)
+    assert bench.commands[0] == [0.0] * 7
+    assert bench.executed[0].episode == -1
+
+
+def test_a_window_that_closes_on_a_moving_arm_ramps_it_down(make):
+    """From 0.3 rad/s at 4 rad/s^2, 0.2 rad/s less each period."""
+    bench = make(max_acceleration=4.0).open()
+    for tick in range(2):
+        bench.state(tick)
+        bench.propose(tick, [0.3] * 7)
+        bench.until(lambda tick=tick: len(bench.commands) == tick + 1)
+    bench.guard.trigger_deactivate()
+    bench.until(lambda: bench.commands[-1] == [0.0] * 7)
+    bench.until(lambda: not bench.executed[-1].command.any())
+    steps = np.diff([decision.command[0] for decision in bench.executed])
+    assert len(steps) >= 3
+    assert (np.abs(steps) <= 4.0 * 0.05 + 1e-9).all()
+
+
+def test_an_executor_that_stays_silent_ends_the_window(make):
+    bench = make(executor_timeout_s=0.3).open()
+    assert "is the executor running?" in bench.until_closed(bench.state)
+
+
+def spend(bench, ticks, first=0):
+    for tick in range(first, first + ticks):
+        bench.state(tick)
+        bench.propose(tick, [0.1] * 7)
+        said = len(bench.commands)
+        bench.until(lambda said=said: len(bench.commands) > said)
+
+
+def test_a_restart_does_not_refill_a_window(make):
+    first = make(window_s=2.0, window_id="turn 0").open()
+    spend(first, 21)
+    first.guard.trigger_deactivate()
+    first.until(lambda: first.states[-1]["phase"] == "closed")
+    assert first.states[-1]["used_s"] == pytest.approx(1.0)
+    first.close()
+
+    second = make(window_s=2.0, window_id="turn 0").open()
+    assert second.guard.window.left_s == pytest.approx(1.0)
+    spend(second, 20, first=100)
+    second.state(120)
+    second.until(lambda: second.states[-1]["phase"] == "closed")
+    assert second.states[-1]["reason"] == "window used up"
+
+    second.until(lambda: not second.opens() and "window used up" in second.guard.fault)
+    second.guard.set_parameters([Parameter("window_id", value="turn 1")])
+    second.open()
+    assert second.guard.window.left_s == pytest.approx(2.0), "a new turn is a new grant"
+
+
+def test_a_guard_that_is_killed_has_charged_more_than_it_used(make):
+    bench = make(charge_ahead_s=1.0).open()
+    spend(bench, 30)
+    ledger = json.loads((bench.run_dir / "guard.json").read_text())
+    assert 1.45 <= ledger["grants"]["by hand"]["seconds"] <= 2.5
+    assert ledger["grants"]["by hand"]["steps"] >= 30
+
+
+def test_a_worn_arm_stops_with_one_reason(make):
+    bench = make(max_travel=0.1).open()
+    for tick in range(4):
+        bench.state(tick, [0.04 * tick, *POSITION[1:]])
+        bench.propose(tick, [0.1] * 7)
+    bench.until(lambda: bench.states[-1]["phase"] == "closed")
+    assert bench.states[-1]["reason"] == "wear budget used up: travel of panda_joint1, 0.12 of 0.1"
+    assert bench.commands[-1] == [0.0] * 7
+
+
+def test_a_second_guard_on_the_same_ledger_is_refused(bench):
+    with pytest.raises(ConfigError, match="another guard keeps the ledger"):
+        GuardNode(parameter_overrides=[Parameter("run_dir", value=str(bench.run_dir))])
+
+
+def test_a_window_does_not_open_where_nobody_records(make):
+    bench = make()
+    bench.node.destroy_subscription(bench.recorder)
+    bench.until(lambda: bench.guard._executed.get_subscription_count() == 0)
+    assert not bench.opens()
+    assert "guard/executed" in bench.guard.fault

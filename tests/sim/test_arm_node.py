@@ -153,7 +153,7 @@ def test_a_malformed_command_paces_but_does_not_move(rig):
     before = len(arm.states)
     arm.send([float("nan"), 0.0])
     arm.until(lambda: len(arm.states) > before)
-    assert arm.states[-1].position == arm.states[-2].position
+    assert list(arm.states[-1].position) == list(arm.states[-2].position)
     assert arm.arm.status()[2]["ignored.forward_position_controller"] == 1
 
 

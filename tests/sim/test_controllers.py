@@ -138,3 +138,12 @@ def test_the_truth_log_adds_a_line_a_tick(tmp_path):
 def test_a_log_that_cannot_be_written_is_one_clear_line():
     with pytest.raises(TurnRlError, match="log_path = '/nowhere/log': cannot write there"):
         TruthLog("/nowhere/log")
+
+
+def test_a_velocity_that_nobody_renews_stays_or_with_a_timeout_becomes_zero():
+    """0.1 s of time-out and periods of 0.05 s: the third period without a word is zero."""
+    for timeout_ns, expected in ((0, [0.5, 0.5, 0.5, 0.5]), (100_000_000, [0.5, 0.5, 0.0, 0.0])):
+        controllers = Controllers(("a",), np.zeros(1), timeout_ns)
+        controllers.forward("velocity", [0.5])
+        told = [controllers.command(k * 50_000_000).values[0] for k in range(1, 5)]
+        assert told == expected

@@ -39,7 +39,7 @@ class Graph:
         """A parameter file: the scenario's, with `overrides[node][parameter]` on top."""
         overrides = copy.deepcopy(overrides)
         tree = yaml.safe_load((ROOT / "config" / scenario).read_text())
-        for node in ("collector", "trainer", "director"):
+        for node in ("guard", "executor", "collector", "trainer", "director"):
             overrides.setdefault(node, {}).setdefault("run_dir", str(self.run_dir))
         for node, values in overrides.items():
             key = next(k for k in tree if k == node or k.endswith(f"/{node}"))

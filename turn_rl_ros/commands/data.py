@@ -1,18 +1,24 @@
 """`turn-rl data ...`: look after the sessions on disk."""
 
+from json import dumps
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from turn_rl_ros.commands.app import make_app
+from turn_rl_ros.commands.exchange import export, import_
+from turn_rl_ros.commands.relabel import relabel
 from turn_rl_ros.data import manifest
 from turn_rl_ros.data.dataset import load_dataset
-from turn_rl_ros.data.quality import figures, inspect
 from turn_rl_ros.data.recover import recover as recover_directory
 
 app = make_app("Recover, verify and look at recorded sessions.")
+app.command("import")(import_)
+app.command()(export)
+app.command()(relabel)
 Sessions = typer.Argument(help="Directory with session files.", exists=True, file_okay=False)
 
 
@@ -38,22 +44,39 @@ def verify(directory: Path = Sessions) -> None:
 
 
 @app.command()
-def info(directory: Path = Sessions) -> None:
-    """Show size, return and success of each session, and what is wrong with the data."""
-    data = load_dataset(directory)
-    table = Table(title=f"{len(data)} transitions, {data.seconds / 60:.1f} robot-minutes, task {data.spec.task}")
-    for column in ("session", "turn", "rows", "epi-\nsodes", "seconds", "return", "suc-\ncess", "stopped by", "lost"):
-        table.add_column(column, justify="left" if column in ("session", "stopped by") else "right", overflow="fold")
-    for line in figures(data):
-        numbers = (line.turn, line.rows, line.episodes, f"{line.seconds:.1f}", f"{line.mean_return:.2f}")
-        name = line.name.removeprefix("session-").removesuffix(".h5").replace("-", "\n")
-        table.add_row(name, *map(str, numbers), f"{line.success_rate:.2f}", line.stop_reason, str(line.dropped))
-    console = Console()
-    console.print(table)
-    found = inspect(data)
-    for one in found:
-        console.print(
-            f"[bold]{one.what}[/]: {one.rows} rows, {one.where}. Why it matters: {one.why}. What to do: {one.advice}."
-        )
-    if not found:
-        console.print("No problems found.")
+def info(
+    directory: Path = Sessions,
+    html: Annotated[Path | None, typer.Option(help="Also write a page with plots to this file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead.")] = False,
+) -> None:
+    """Tell whether the data is good enough to train on: figures, findings and a score from 0 to 10.
+
+    Each finding says where it is, why it hurts offline learning, and what to do. docs/data-quality.md explains
+    the score.
+
+    For example:
+
+        turn-rl data info runs/demo/sessions
+
+        turn-rl data info runs/demo/sessions --html quality.html
+
+        turn-rl data info runs/demo/sessions --json | jq .score
+    """
+    from turn_rl_ros.data.quality import assess
+    from turn_rl_ros.report.dataset_json import quality_json
+    from turn_rl_ros.report.dataset_text import quality_text
+
+    with Console(stderr=True).status("reading") as status:
+        data = load_dataset(directory)
+        quality = assess(data, status.update)
+        if html:
+            from turn_rl_ros.report.dataset_page import write_dataset_page
+
+            status.update("drawing the page")
+            write_dataset_page(data, quality, str(directory), html)
+    if json:
+        typer.echo(dumps(quality_json(data, quality), indent=2))
+    else:
+        Console().print(quality_text(data, quality))
+    if html:
+        Console(stderr=True, soft_wrap=True).print(f"page: {escape(str(html))}", highlight=False)

@@ -5,8 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from turn_rl_ros.core.errors import TurnRlError
+
 NO_EPISODE = -1
 """Episode of a decision that is no part of an episode: a hold."""
+LAYOUT = "sec,nanosec,episode,step,behaviour,intervention,goal_x,goal_y,goal_z,command..."
+"""A decision as numbers, on topics and in bags; a float64 cannot hold a stamp in ns, so it takes two."""
+_HEAD = 9
+"""Numbers before the command."""
 
 
 @dataclass(frozen=True)
@@ -32,3 +38,24 @@ class Decision:
     def executed(self, command: NDArray[np.float64], intervention: int) -> "Decision":
         """The decision as the guard passed it on."""
         return replace(self, command=command, intervention=int(intervention))
+
+    def to_numbers(self) -> list[float]:
+        """The decision laid out as `LAYOUT` says."""
+        head = (*divmod(self.stamp_ns, 1_000_000_000), self.episode, self.step, self.behaviour, self.intervention)
+        return [*head, *self.goal, *self.command]
+
+    @classmethod
+    def from_numbers(cls, values: NDArray[np.float64]) -> "Decision":
+        """Inverse of `to_numbers`, (9 + n_joints,); raises TurnRlError for a message that is too short."""
+        if len(values) < _HEAD:
+            raise TurnRlError(f"a decision has at least {_HEAD} values, this message has {len(values)}")
+        sec, nanosec, episode, step, behaviour, intervention = map(int, values[:6].tolist())
+        return cls(
+            stamp_ns=sec * 1_000_000_000 + nanosec,
+            episode=episode,
+            step=step,
+            behaviour=behaviour,
+            goal=values[6:_HEAD],
+            command=values[_HEAD:],
+            intervention=intervention,
+        )

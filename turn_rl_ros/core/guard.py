@@ -1,20 +1,23 @@
 """The guard: what stands between a policy and the joints. No learning code, no ROS, no clock.
 
-Read it whole: a command goes through `Guard.allow`, silence and faults go through `Guard.hold`, and nothing else
-produces a command.
+Read it whole: a command goes through `Guard.allow`, silence and faults go through `Guard.hold`, what the executor said
+last goes through `Guard.overdue` while it is late, and nothing else produces a command. All three end in `_limit`,
+whose order is: velocity, acceleration and jerk, position with braking distance, workspace.
 """
 
 import math
-from dataclasses import dataclass
 from enum import IntFlag
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from turn_rl_ros.core.config import param
+from turn_rl_ros.core.guard_config import GuardConfig
+from turn_rl_ros.core.limits import SLACK, Array, JointLimits, clamp
 from turn_rl_ros.core.spec import TaskSpec
+from turn_rl_ros.core.workspace import make_workspace
 
-Array = NDArray[np.float64]
+SHARES = np.linspace(1.0, 0.0, 17)[:, None]
+"""How much of the way from stopping to the wanted motion is tried when that motion does not fit."""
 
 
 class Cause(IntFlag):
@@ -30,172 +33,247 @@ class Cause(IntFlag):
     """It answers a state too far from the newest one: held."""
     SILENCE = 32
     """The executor said nothing for `silence_periods`: held."""
+    JERK_LIMIT = 64
+    WORKSPACE = 128
+    """The end effector would leave its box, or a joint would come too low."""
+    TIP_SPEED = 256
+    REPEATED_COMMAND = 512
+    """A second command in one instant: the first one stands."""
+    BAD_STATE = 1024
+    """Joint states that lack a joint, are not finite, or changed the order of their joints: held."""
+    FROZEN_STATE = 2048
+    """Joint states that stay the same although motion was commanded: held."""
+    NO_STATE = 4096
+    """No joint state for `silence_periods`: held."""
+    ESTOP = 8192
+    BUDGET = 16384
+    """Stopped ahead of the end of the window, to be at rest when it comes."""
 
     def names(self) -> list[str]:
         """Lower-case names of the bits that are set."""
         return [str(one.name).lower() for one in Cause if one & self]
 
 
-@dataclass(frozen=True)
-class GuardConfig:
-    """Parameters of the guard. They can only tighten what the robot description allows."""
-
-    window_s: float = param(
-        60.0, "robot time of one session, from the first state on", unit="s", low=0.05, high=86400.0
-    )
-    position_margin: float = param(
-        0.05, "kept clear of each joint's position limits", unit="rad or m", low=0.0, high=1.0
-    )
-    velocity_scale: float = param(1.0, "share of each joint's velocity limit that may be used", low=0.01, high=1.0)
-    max_acceleration: float = param(
-        20.0,
-        "largest change of a commanded velocity per second; also what braking may count on",
-        unit="rad/s^2 or m/s^2",
-        low=0.1,
-        high=1000.0,
-    )
-    silence_periods: int = param(3, "control periods without a command after which the arm is held", low=1, high=100)
-    state_timeout_s: float = param(
-        1.0,
-        "no joint state for so long ends the window (wall clock: the ROS clock may stand still)",
-        unit="s",
-        low=0.05,
-        high=60.0,
-    )
-
-
 class Guard:
     """Limits every command, holds when in doubt. All arrays are (n_joints,) in the order of the task spec.
 
-    Under velocity control a hold is zero velocity; under position control it is the position measured when the hold
-    began, never zeros.
+    A command is a velocity, or a position that is understood as the velocity which leads there within one period from
+    where the joint was measured. So the same limits serve both, and a set-point never runs away from the arm. A hold is
+    a stop within the acceleration and jerk limits: at zero velocity, or at the position that the stop leads to.
     """
 
     def __init__(self, spec: TaskSpec, config: GuardConfig) -> None:
+        """Raises ConfigError when the parameters do not fit the robot, or loosen its limits."""
+        self.limits = JointLimits(spec, config)
+        self._workspace = make_workspace(spec, config)
         self._velocity_control = spec.command_interface == "velocity"
+        # A position that takes exactly the top speed to reach must not fail for rounding.
+        self._top = self.limits.velocity * (1.0 if self._velocity_control else 1.0 + SLACK)
         self._period_s, self._period_ns = spec.period_s, spec.period_ns
-        margin = config.position_margin if self._velocity_control else 0.0
-        self._low, self._high = np.array(spec.joint_low) + margin, np.array(spec.joint_high) - margin
-        self._max_velocity = np.array(spec.joint_velocity) * config.velocity_scale
-        self._max_acceleration = config.max_acceleration
         self._silence_ns = config.silence_periods * spec.period_ns
+        self._late_periods = int(np.ceil(self.limits.latency_s / self._period_s - SLACK))
+        # What a jerk limit adds to the time that a stop takes.
+        self._smoothing_s = float(self.limits.acceleration.max() / self.limits.jerk) if self.limits.jerk else 0.0
+        self._longest_stop_s = float((self.limits.velocity / self.limits.acceleration).max()) + self._smoothing_s
+        self._frozen_travel = config.frozen_travel
+        n = len(spec.joint_names)
+        self._rest = np.zeros(n)
+        self._velocity, self._acceleration, self._command = np.zeros(n), np.zeros(n), np.zeros(n)
         self._position: Array | None = None
-        self._state_ns = self._spoke_ns = 0
-        self._last = np.zeros(len(spec.joint_names))
-        self._held: Array | None = None
+        self._place: Array | None = None
+        """Position control: the set-point of the hold under way."""
+        self._state_ns = self._spoke_ns = self._told_ns = 0
+        self._unmoved = 0.0
 
-    def observe(self, position: Array, stamp_ns: int) -> None:
-        """Take in the newest measured joint position."""
+    def observe(self, position: Array, velocity: Array, stamp_ns: int) -> None:
+        """Take in the newest measured joint position and velocity.
+
+        The first one, and one after a gap or a jump of the clock, say how fast the arm really moves: the next command
+        continues from there.
+        """
         if self._position is None:
             self._spoke_ns = stamp_ns
+        if self._position is None or not 0 <= stamp_ns - self._state_ns <= self._silence_ns:
+            self._velocity, self._acceleration = clamp(velocity, -self._top, self._top), self._rest
+            self._told_ns, self._place, self._unmoved = stamp_ns - self._period_ns, None, 0.0
+        elif (position != self._position).any():
+            self._unmoved = 0.0
+        else:
+            self._unmoved += float(np.abs(self._velocity).max()) * (stamp_ns - self._state_ns) * 1e-9
+        if not self._velocity_control and stamp_ns - self._told_ns > 1.5 * self._period_ns:
+            self._velocity = self._acceleration = self._rest  # a set-point that nobody moved is a stop
         self._position, self._state_ns = position, stamp_ns
 
+    @property
     def silent(self) -> bool:
         """Whether the executor has said nothing acceptable for `silence_periods`, on the clock of the joint states."""
         return self._state_ns - self._spoke_ns >= self._silence_ns
 
-    def allow(self, command: ArrayLike, stamp_ns: int) -> tuple[Array, Cause]:
-        """The nearest safe command to the one proposed for the state of `stamp_ns`, and why it differs.
-
-        Needs a first `observe`; without one, and for a command that is malformed or stale, the answer is `hold`.
-        """
-        wanted = np.asarray(command, dtype=np.float64)
-        if wanted.shape != self._last.shape or not np.isfinite(wanted).all():
-            return self.hold(), Cause.BAD_COMMAND
-        if self._position is None or abs(stamp_ns - self._state_ns) >= self._silence_ns:
-            return self.hold(), Cause.STALE_COMMAND
-        self._spoke_ns = stamp_ns
-        self._held = None
-        safe, cause = (self._limit_velocity if self._velocity_control else self._limit_position)(wanted, self._position)
-        self._last = safe
-        return safe, cause
-
-    def hold(self) -> Array:
-        """The command that keeps the arm where it is.
-
-        Raises:
-            RuntimeError: position control, and no joint state so far.
-        """
-        if self._velocity_control:
-            self._last = np.zeros_like(self._last)
-            return self._last
-        if self._position is None:
-            raise RuntimeError("position control cannot hold before the first joint state")
-        if self._held is None:
-            self._held = self._position
-        return self._held
+    @property
+    def frozen(self) -> bool:
+        """Whether joint states stand still, bit for bit, although `frozen_travel` of motion was commanded."""
+        return 0.0 < self._frozen_travel <= self._unmoved
 
     @property
     def can_hold(self) -> bool:
         """Whether `hold` has what it needs."""
         return self._velocity_control or self._position is not None
 
-    def _limit_velocity(self, wanted: Array, position: Array) -> tuple[Array, Cause]:
-        """Velocity, then acceleration, then braking distance: the last one always wins."""
+    @property
+    def at_rest(self) -> bool:
+        """Whether the last command asks for no motion."""
+        return not self._velocity.any()
+
+    def allow(self, command: ArrayLike, stamp_ns: int, left_s: float = math.inf) -> tuple[Array, Cause]:
+        """The nearest safe command to the one proposed for the state of `stamp_ns`, and why it differs.
+
+        Needs a first `observe`; without one, and for a command that is malformed or stale, the answer is `hold`.
+        Towards the end of the window, `left_s` from now, speed falls, so that the arm is at rest when the end comes.
+        """
+        wanted = np.asarray(command, dtype=np.float64)
+        if wanted.shape != self._rest.shape or not np.isfinite(wanted).all():
+            return self.hold(), Cause.BAD_COMMAND
+        if self._position is None or abs(stamp_ns - self._state_ns) >= self._silence_ns:
+            return self.hold(), Cause.STALE_COMMAND
+        self._spoke_ns = stamp_ns
+        dt_s = self._elapsed(self._state_ns)
+        if dt_s == 0.0:
+            return self._command, Cause.REPEATED_COMMAND
+        self._told_ns, self._place = self._state_ns, None
+        if self._velocity_control:
+            self._command, cause = self._limit(wanted, self._position, dt_s, left_s)
+            return self._command, cause
+        speed = (wanted - self._position) / self._period_s
+        safe, cause = self._limit(speed, self._position, dt_s, left_s)
+        self._command = np.where(safe == speed, wanted, self._position + safe * self._period_s)
+        return self._command, cause
+
+    def overdue(self) -> tuple[Array, Cause] | None:
+        """Velocity control, with each state: the last command, braked, if that cannot wait for the executor; else None.
+
+        It cannot while the executor is late: a joint would run on for `silence_periods` at a speed that was safe for
+        one. Nor can it where the last command, kept for another period, leaves no room to stop.
+        """
+        dt_s = self._elapsed(self._state_ns)
+        if dt_s == 0.0 or self._position is None or not self._velocity_control:
+            return None
+        late = self._state_ns - self._spoke_ns > 1.5 * self._period_ns
+        if not late and not (self.limits.brake(self._velocity, self._position) != self._velocity).any():
+            return None
+        before = self._acceleration
+        if self._state_ns - self._told_ns > 1.5 * self._period_ns:  # what was speeding up then no longer is
+            self._acceleration = np.where(self._acceleration * self._velocity > 0.0, 0.0, self._acceleration)
+        command, cause = self._limit(self._velocity, self._position, dt_s)
+        if cause == Cause.NONE:
+            self._acceleration = before
+            return None
+        self._command, self._told_ns = command, self._state_ns
+        return command, cause
+
+    def hold(self, now_ns: int | None = None) -> Array:
+        """The next command of a stop, and then the one that keeps the arm where it is.
+
+        Args:
+            now_ns: time on the clock of the joint states; without it, that of the newest one.
+
+        Raises:
+            RuntimeError: position control, and no joint state so far.
+        """
+        if not self.can_hold:
+            raise RuntimeError("position control cannot hold before the first joint state")
+        now_ns = self._state_ns if now_ns is None else now_ns
+        dt_s = self._elapsed(now_ns)
+        if dt_s == 0.0:
+            return self._command
+        self._told(self._halt(dt_s), dt_s)
+        self._told_ns = now_ns
+        if self._velocity_control:
+            self._command = self._velocity
+        else:
+            assert self._position is not None
+            begun = self._position if self._place is None else self._place
+            self._command = self._place = begun + self._velocity * dt_s
+        return self._command
+
+    def _elapsed(self, now_ns: int) -> float:
+        """Seconds since the last command, a period at most.
+
+        Limits are per second, not per command: a burst of commands within a period gains nothing.
+        """
+        return min(max(now_ns - self._told_ns, 0), self._period_ns) * 1e-9
+
+    def _limit(self, wanted: Array, position: Array, dt_s: float, left_s: float = math.inf) -> tuple[Array, Cause]:
+        """The velocity nearest to `wanted` that keeps every limit, and the limits that changed it."""
         cause = Cause.NONE
-        safe = clamp(wanted, -self._max_velocity, self._max_velocity)
-        if (safe != wanted).any():
+        slow = clamp(wanted, -self._top, self._top)
+        if (slow != wanted).any():
             cause |= Cause.VELOCITY_LIMIT
-        step = self._max_acceleration * self._period_s
-        ramped = clamp(safe, self._last - step, self._last + step)
-        if (ramped != safe).any():
+        if left_s < self._longest_stop_s:
+            top = self.limits.acceleration * max(0.0, left_s - self._smoothing_s) * (1.0 + SLACK)
+            ending = clamp(slow, -top, top)
+            if (ending != slow).any():
+                slow, cause = ending, cause | Cause.BUDGET
+        target = self.limits.brake(slow, position, self.limits.latency_s)
+        step = self.limits.acceleration * dt_s
+        ramped = clamp(target, self._velocity - step, self._velocity + step)
+        if (ramped != target).any():
             cause |= Cause.ACCELERATION_LIMIT
-        braked = clamp(ramped, -self._stoppable(position - self._low), self._stoppable(self._high - position))
-        if (braked != ramped).any():
-            cause |= Cause.POSITION_LIMIT
+        safe = ramped if self.limits.jerk is None else self._smooth(target, position, dt_s)
+        if safe is not ramped and (safe != ramped).any():
+            cause |= Cause.JERK_LIMIT
+        braked = self.limits.brake(safe, position)
+        if target is not slow or braked is not safe:
+            cause |= Cause.POSITION_LIMIT if (target != slow).any() or (braked != safe).any() else Cause.NONE
+        if self._workspace is not None:
+            braked, left = self._fit(braked, position, dt_s)
+            cause |= left
+        self._told(braked, dt_s)
         return braked, cause
 
-    def _stoppable(self, room: Array) -> Array:
-        """Largest speed from which a joint still stops within `room` at the acceleration limit.
+    def _smooth(self, target: Array, position: Array, dt_s: float) -> Array:
+        """With a jerk limit: for each joint, as much of the way to `target` as leaves room for a smooth stop."""
+        options = self._options(self.limits.track(self._velocity, self._acceleration, target, dt_s), dt_s)
+        path = self.limits.stop(options, (options - self._velocity) / dt_s)
+        fits = self.limits.stops_inside(options, path, position)
+        fits[-1] = True
+        return np.take_along_axis(options, fits.argmax(axis=0)[None], axis=0)[0]
 
-        The speed acts for one more period before braking starts: v T + v^2 / (2 a) = room. Outside the limits (room
-        < 0) only motion back inside is left.
-        """
-        reach = self._max_acceleration * self._period_s
-        return np.sqrt(reach**2 + 2 * self._max_acceleration * np.maximum(room, 0.0)) - reach
-
-    def _limit_position(self, wanted: Array, position: Array) -> tuple[Array, Cause]:
-        """A target within the joint's range and within one period's reach of where the joint is."""
+    def _fit(self, wanted: Array, position: Array, dt_s: float) -> tuple[Array, Cause]:
+        """As much of `wanted`, of the whole arm alike, as leaves room to stop within the workspace; else the stop."""
+        assert self._workspace is not None
         cause = Cause.NONE
-        inside = clamp(wanted, self._low, self._high)
-        if (inside != wanted).any():
-            cause |= Cause.POSITION_LIMIT
-        step = self._max_velocity * self._period_s * (1 + 1e-9)
-        safe = clamp(inside, position - step, position + step)
-        if (safe != inside).any():
-            cause |= Cause.VELOCITY_LIMIT
-        return safe, cause
+        for options in (wanted[None], self._options(wanted, dt_s)):
+            verdict = self._workspace.judge(self._paths(options, position, dt_s)).reshape(2, 2, -1)
+            inside, slow = verdict[0].all(axis=0), verdict[1].all(axis=0)
+            fits = inside & slow
+            if fits.any():
+                return options[fits.argmax()], cause
+            cause = (Cause.NONE if inside[0] else Cause.WORKSPACE) | (Cause.NONE if slow[0] else Cause.TIP_SPEED)
+        return options[-1], cause
 
+    def _options(self, wanted: Array, dt_s: float) -> Array:
+        """From `wanted` in steps to the first velocity of a stop, (m, n). All keep the limits if these two do."""
+        halt = self._halt(dt_s)
+        return halt + SHARES * (wanted - halt)
 
-def clamp(value: Array, low: Array, high: Array) -> Array:
-    """np.clip at a quarter of its cost for a handful of joints; where the bounds cross, `high` wins."""
-    return np.minimum(np.maximum(value, low), high)
+    def _halt(self, dt_s: float) -> Array:
+        """The first velocity of a stop; where the position limit needs it, a harder one than the acceleration limit."""
+        slower = self.limits.track(self._velocity, self._acceleration, self._rest, dt_s)
+        return slower if self._position is None else self.limits.brake(slower, self._position)
 
+    def _paths(self, options: Array, position: Array, dt_s: float) -> Array:
+        """Where the joints come to, period by period, if they stop after `options` (m, n): at once, and late.
 
-class Window:
-    """The time budget of a session. It opens with the first joint state and never gets longer."""
+        Gives (2 m, points, n), the stops at once first; the first point is `position`.
+        """
+        stop = self.limits.stop(options, (options - self._velocity) / dt_s)
+        still, late = np.zeros((1, *options.shape)), [options[None]] * self._late_periods
+        at_once = np.concatenate([still, options[None], stop, *[still] * self._late_periods])
+        speeds = np.concatenate([at_once, np.concatenate([still, options[None], *late, stop])], axis=1)
+        return position + np.moveaxis(np.cumsum(speeds, axis=0), 0, 1) * self._period_s
 
-    def __init__(self, budget_s: float) -> None:
-        self._budget_ns = round(budget_s * 1e9)
-        self._opened_ns: int | None = None
-        self._latest_ns = 0
-
-    def tick(self, now_ns: int) -> bool:
-        """Count time up to `now_ns`; True once the budget is spent. Time that runs backwards spends the rest of it."""
-        if self._opened_ns is None:
-            self._opened_ns = self._latest_ns = now_ns
-        if now_ns < self._latest_ns:
-            self._opened_ns = self._latest_ns - self._budget_ns
-            return True
-        self._latest_ns = now_ns
-        return now_ns - self._opened_ns >= self._budget_ns
-
-    @property
-    def used_s(self) -> float:
-        """Seconds since it opened."""
-        return 0.0 if self._opened_ns is None else (self._latest_ns - self._opened_ns) / 1e9
-
-    @property
-    def left_s(self) -> float:
-        """Seconds left, never negative."""
-        return max(0.0, self._budget_ns / 1e9 - self.used_s) if math.isfinite(self.used_s) else 0.0
+    def _told(self, velocity: Array, dt_s: float) -> None:
+        if self.limits.jerk is not None:
+            limit = self.limits.acceleration
+            self._acceleration = clamp((velocity - self._velocity) / dt_s, -limit, limit)
+        self._velocity = velocity

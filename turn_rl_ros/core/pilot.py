@@ -67,6 +67,11 @@ class Pilot:
             return self._go_home(position, stamp_ns)
         return self._act(position, velocity, stamp_ns)
 
+    def hand_over(self, behaviour: Behaviour) -> None:
+        """Let another behaviour act from the next tick on, also within an episode."""
+        self.behaviour = behaviour
+        behaviour.begin(max(self._episodes - 1, 0))
+
     def _start(self, position: Array) -> None:
         """Between two episodes: go home first, or begin at once."""
         self.goal = self.task.sample_goal(self._rng)

@@ -113,6 +113,16 @@ class KinematicChain:
             place = local[..., index, :, :] @ place
         return place[..., :3, 0]
 
+    def places(self, joint_position: Matrix) -> Matrix:
+        """Origins of the joints, base to tip, then the end effector: (..., n_joints + 1, 3) m in the base frame."""
+        local = self._local(joint_position)
+        frame = local[..., 0, :, :]
+        found = [frame[..., :3, 3]]
+        for index in range(1, len(self.joint_names)):
+            frame = frame @ local[..., index, :, :]
+            found.append(frame[..., :3, 3])
+        return np.stack([*found, (frame @ self._tip)[..., :3, 3]], axis=-2)
+
     def jacobian(self, joint_position: Matrix) -> Matrix:
         """Linear-velocity Jacobian, (..., 3, n_joints): end-effector velocity = jacobian @ joint velocity."""
         local = self._local(joint_position)

@@ -32,12 +32,17 @@ def choose_env(env: str) -> tuple[str, str]:
 
 def scenario_file(env: str) -> Path:
     """The parameter file that ships for an environment, in a checkout or installed."""
+    return shipped_file(SCENARIOS[env])
+
+
+def shipped_file(name: str) -> Path:
+    """A file of config/, in a checkout or installed. Raises ConfigError when it is not there."""
     places = [Path(__file__).parents[2] / "config", Path(sys.prefix) / "share" / "turn_rl_ros" / "config"]
     places += [parent / "share" / "turn_rl_ros" / "config" for parent in Path(__file__).parents]
     for place in places:
-        if (place / SCENARIOS[env]).is_file():
-            return place / SCENARIOS[env]
-    raise ConfigError(f"{SCENARIOS[env]} is not installed; give params_file")
+        if (place / name).is_file():
+            return place / name
+    raise ConfigError(f"{name} is not installed; give params_file")
 
 
 def write_scenario(source: Path, target: Path, overrides: Mapping[str, Mapping[str, Any]]) -> None:

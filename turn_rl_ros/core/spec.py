@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,10 @@ class TaskSpec:
 
     def fingerprint(self) -> str:
         """sha256 of the canonical JSON, as 64 hexadecimal digits."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def require_same(self, other: "TaskSpec", what: str) -> None:

@@ -1,9 +1,6 @@
 """All sealed sessions of one task as contiguous arrays."""
 
-import itertools
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +11,13 @@ from numpy.typing import NDArray
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.transition import Transition
 from turn_rl_ros.data import manifest
+from turn_rl_ros.data.columns import Columns, Files, Key, Memory, count
 from turn_rl_ros.data.errors import DatasetError
+from turn_rl_ros.data.hashes import Hashes
+from turn_rl_ros.data.reading import Verify, count_on, number, read_sessions, survey
 from turn_rl_ros.data.rows import RowPacker
 from turn_rl_ros.data.schema import mark_cuts, row_dtype
 from turn_rl_ros.data.sealed import SessionInfo
-
-READERS = 4
-"""Threads that read sessions side by side."""
 
 
 @dataclass(frozen=True)
@@ -75,93 +72,93 @@ class Dataset:
         """Rows from memory, treated as one session that was never on disk. Raises DatasetError, SessionError."""
         if not transitions:
             raise DatasetError("there are no transitions to make a dataset of")
-        rows = RowPacker(row_dtype(spec)).table(transitions)
+        return cls.from_rows(RowPacker(row_dtype(spec)).table(transitions), spec)
+
+    @classmethod
+    def from_rows(cls, rows: NDArray, spec: TaskSpec, sessions: tuple[SessionInfo, ...] = ()) -> "Dataset":
+        """Records (n,) of `schema.row_dtype`, treated as one session; `sessions` has its info, if it has one."""
         columns: dict[str, Any] = {name: np.ascontiguousarray(rows[name]) for name in rows.dtype.names or ()}
         columns["timeouts"] |= mark_cuts(columns)
-        columns["episode"] = _count_on(columns["episode"], 0)
+        columns["episode"] = count_on(columns["episode"], 0)
         session = np.zeros(len(rows), np.int32)
-        return cls(spec, **columns, session=session, sessions=(), manifest_sha256="")
+        return cls(spec, **columns, session=session, sessions=sessions, manifest_sha256="")
+
+    def to_rows(self) -> NDArray:
+        """All transitions as records (n,) of `schema.row_dtype`, for a session file."""
+        rows = np.empty(len(self), row_dtype(self.spec))
+        for name in rows.dtype.names or ():
+            rows[name] = getattr(self, name)
+        return rows
 
 
-def load_dataset(directory: Path, spec: TaskSpec | None = None, *, verify: bool = True) -> Dataset:
+class Loader:
+    """The sealed sessions of a directory, loaded again and again at the cost of what is new since the last time.
+
+    Datasets that it gave before stay as they were; they share memory with later ones, so write to none of them.
+    """
+
+    def __init__(
+        self, directory: Path, spec: TaskSpec | None = None, *, verify: Verify = "changed", mmap: bool = False
+    ) -> None:
+        """Arguments as for `load_dataset`; nothing is read yet."""
+        self._directory, self._spec, self._verify, self._mmap = Path(directory), spec, verify, mmap
+        self._columns: Columns | None = None
+
+    def load(self) -> Dataset:
+        """Every session that is sealed by now, oldest first. Raises as `load_dataset`."""
+        hashes = Hashes(self._directory)
+        infos, keys = survey(self._directory, hashes)
+        if not count(keys):
+            raise DatasetError(
+                f"no session with a row in {self._directory}; record one, or run `turn-rl data recover "
+                f"{self._directory}`"
+            )
+        spec = self._spec = self._spec or infos[0].spec
+        fingerprint = spec.fingerprint()
+        for info in infos:
+            if info.facts["fingerprint"] != fingerprint:
+                spec.require_same(info.spec, info.path.name)
+        columns = self._columns = self._columns or self._new_columns(spec)
+        with columns.lock():
+            same = _common(columns.keys, keys) if self._verify != "always" else 0
+            if same < len(keys) or same < len(columns.keys):
+                same, arrays = columns.extend(same, count(keys))
+                first = count(keys[:same])
+                read_sessions(infos[same:], keys[same:], first, arrays, self._verify, hashes)
+                number(infos, first, arrays)
+            arrays = columns.commit(keys)
+        total_hash = manifest.combined_sha256(key.sha256 for key in keys)
+        return Dataset(spec, **arrays, sessions=tuple(infos), manifest_sha256=total_hash)
+
+    def _new_columns(self, spec: TaskSpec) -> Columns:
+        dtype = np.dtype([*row_dtype(spec).descr, ("session", "<i4")])
+        return Files(self._directory, dtype, spec.fingerprint()) if self._mmap else Memory(dtype)
+
+
+def load_dataset(
+    directory: Path, spec: TaskSpec | None = None, *, verify: Verify = "changed", mmap: bool = False
+) -> Dataset:
     """Every sealed session in `directory`, oldest first.
 
     Args:
         directory: where sessions lie; `.part` files in it are left alone.
         spec: the task at hand; without it, the task of the oldest session.
-        verify: hash each file against the manifest, so that no damaged byte is trained on; about a second a GB.
+        verify: which files to hash against the manifest, so that no damaged byte is trained on. "changed": those that
+            the file system says were touched since they last were hashed (see `data.hashes`); "always": all, about a
+            second a GB; "never": none.
+        mmap: map the columns from files in `directory`/.columns, read-only, instead of reading them into memory, for
+            data larger than it. The files are written on the first call, as large as the sessions, and later calls
+            append what is new.
 
     Raises:
         SpecMismatch: a session was recorded for another task; names both and the first difference.
         DatasetError: a session cannot be read, or is not what the manifest says, or there is no row at all.
         SessionError: the manifest is damaged.
     """
-    directory = Path(directory)
-    known = manifest.read_manifest(directory)
-    infos = [manifest.session_info(path, known.get(path.name)) for path in manifest.sealed_files(directory)]
-    infos.sort(key=lambda info: (info.facts["created_utc"], info.path.name))
-    counts = [info.rows for info in infos]
-    if not sum(counts):
-        raise DatasetError(
-            f"no session with a row in {directory}; record one, or run `turn-rl data recover {directory}`"
-        )
-    spec = spec or infos[0].spec
-    fingerprint = spec.fingerprint()
-    for info in infos:
-        if info.facts["fingerprint"] != fingerprint:
-            spec.require_same(info.spec, info.path.name)
-    expected = [known.get(info.path.name, {}).get("sha256", "") for info in infos]
-    columns, hashes = _read(infos, expected, row_dtype(spec), verify)
-    first, next_episode = 0, 0
-    for count in filter(None, counts):
-        part = columns["episode"][first : first + count]
-        part[:] = _count_on(part, next_episode)
-        next_episode, first = int(part[-1]) + 1, first + count
-    session = np.repeat(np.arange(len(infos), dtype=np.int32), counts)
-    total_hash = manifest.combined_sha256(hashes)
-    return Dataset(spec, **columns, session=session, sessions=tuple(infos), manifest_sha256=total_hash)
+    return Loader(directory, spec, verify=verify, mmap=mmap).load()
 
 
-def _read(
-    infos: Sequence[SessionInfo], expected: Sequence[str], dtype: np.dtype, verify: bool
-) -> tuple[dict[str, Any], list[str]]:
-    """Every column, read from every file straight to its place, one allocation a column; and the files' sha256.
-
-    `expected` has a hash for each file, empty for one that is not on the manifest.
-    """
-    total = sum(info.rows for info in infos)
-    columns = {name: np.empty((total, *dtype[name].shape), dtype[name].base) for name in dtype.names or ()}
-    firsts = itertools.accumulate((info.rows for info in infos), initial=0)
-
-    def read_one(info: SessionInfo, sha256: str, first: int) -> str:
-        try:
-            if verify or not sha256:
-                found = manifest.sha256_file(info.path)
-                if sha256 and found != sha256:
-                    raise DatasetError(
-                        f"{info.path.name} changed after it was sealed: its sha256 is not the manifest's"
-                    )
-                sha256 = found
-            with info.path.open("rb", buffering=0) as file:
-                for name, offset in info.offsets.items():
-                    _read_into(file.fileno(), columns[name][first : first + info.rows], offset, info.path)
-        except OSError as error:
-            raise DatasetError(f"cannot read {info.path}: {error.strerror}") from error
-        return sha256
-
-    with ThreadPoolExecutor(READERS) as pool:  # reading and hashing leave the interpreter free
-        return columns, list(pool.map(read_one, infos, expected, firsts))
-
-
-def _read_into(fd: int, target: NDArray, offset: int, path: Path) -> None:
-    view, done = memoryview(target.data).cast("B"), 0
-    while done < len(view):
-        count = os.preadv(fd, [view[done:]], offset + done)
-        if count == 0:
-            raise DatasetError(f"{path.name} ended while it was read: truncated")
-        done += count
-
-
-def _count_on(episode: NDArray[np.int64], start: int) -> NDArray[np.int64]:
-    """Episode numbers renamed to start, start + 1, ... in order of appearance."""
-    return start + np.cumsum(np.diff(episode, prepend=episode[:1]) != 0, dtype=np.int64)
+def _common(ours: Sequence[Key], theirs: Sequence[Key]) -> int:
+    """How many sessions two lists begin with in common."""
+    differ = [one != other for one, other in zip(ours, theirs, strict=False)]
+    return differ.index(True) if True in differ else len(differ)

@@ -17,3 +17,7 @@ class DirectoryBusy(SessionError):
 
 class DatasetError(TurnRlError):
     """A session file or a directory of them cannot be read as a dataset."""
+
+
+class NothingChosen(DatasetError):
+    """No transition fits a choice."""

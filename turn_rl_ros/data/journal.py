@@ -43,7 +43,7 @@ def header(facts: Mapping[str, Any]) -> bytes:
 def pack(rows: Sequence[bytes], start: int) -> bytes:
     """Follow each record by its checksum; `start` is the index of the first one in the file."""
     crc, as_bytes = zlib.crc32, _CRC.pack
-    return b"".join([part for n, row in enumerate(rows, start) for part in (row, as_bytes(crc(row, n & 0xFFFFFFFF)))])
+    return b"".join([row + as_bytes(crc(row, n & 0xFFFFFFFF)) for n, row in enumerate(rows, start)])
 
 
 def write_all(fd: int, data: bytes, at: int) -> None:

@@ -10,16 +10,11 @@ from typing import Any
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.files import replace_file
 from turn_rl_ros.data.errors import DatasetError, SessionError
+from turn_rl_ros.data.hashes import Hashes, sha256_file
 from turn_rl_ros.data.schema import FACTS
 from turn_rl_ros.data.sealed import SUFFIX, SessionInfo, info_from_parts, read_info
 
 NAME = "manifest.json"
-
-
-def sha256_file(path: Path) -> str:
-    """Hash of a file's bytes, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sealed_files(directory: Path) -> list[Path]:
@@ -70,7 +65,8 @@ def session_info(path: Path, known: Mapping[str, Any] | None) -> SessionInfo:
     if (size := path.stat().st_size) != known["bytes"]:
         raise DatasetError(f"{path.name} changed after it was sealed: {size} bytes instead of {known['bytes']}")
     try:
-        facts = {name: math.nan if known[name] is None else known[name] for name in FACTS}
+        told = {name: known.get(name, default) for name, default in FACTS.items()}  # older versions told less
+        facts = {name: math.nan if value is None else value for name, value in told.items()}
         return info_from_parts(path, facts, known["rows"], known["offsets"], size)
     except (KeyError, TypeError, ValueError, AttributeError, TurnRlError):
         return read_info(path)  # an incomplete entry; the file itself says what it is
@@ -90,15 +86,16 @@ def combined_sha256(hashes: Iterable[str]) -> str:
 
 def verify(directory: Path) -> list[str]:
     """Hash everything again: one line for each missing, changed, truncated or foreign file. Raises SessionError."""
-    sessions, problems = read_manifest(directory), []
+    sessions, problems, hashes = read_manifest(directory), [], Hashes(directory)
     for name, known in sorted(sessions.items()):
         path = directory / name
         if not path.is_file():
             problems.append(f"{name}: missing")
         elif (size := path.stat().st_size) < known["bytes"]:
             problems.append(f"{name}: truncated, {size} of {known['bytes']} bytes")
-        elif sha256_file(path) != known["sha256"]:
+        elif hashes.of(path, again=True) != known["sha256"]:
             problems.append(f"{name}: changed, its sha256 is no longer {known['sha256'][:12]}")
+    hashes.save()
     foreign = [path.name for path in sealed_files(directory) if path.name not in sessions]
     return problems + [f"{name}: foreign, not on the manifest" for name in foreign]
 

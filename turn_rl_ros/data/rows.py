@@ -14,6 +14,7 @@ from turn_rl_ros.data.schema import SCALARS, VECTORS
 
 _vectors = attrgetter(*VECTORS.values())
 _types = attrgetter(*(f"{name}.dtype" for name in VECTORS.values()))
+_lengths = attrgetter(*(f"{name}.nbytes" for name in VECTORS.values()))
 _scalars = attrgetter(*SCALARS.values())
 _CODES = {"f4": "f", "b1": "?", "i4": "i", "i8": "q"}
 """NumPy's type -> struct's."""
@@ -26,7 +27,7 @@ class RowPacker:
         self.dtype = dtype
         self._types = tuple(dtype[name].base for name in VECTORS)
         self._shapes = tuple(dtype[name].shape for name in VECTORS)
-        self._sizes = [dtype[name].itemsize for name in VECTORS]
+        self._bytes = tuple(dtype[name].itemsize for name in VECTORS)
         self._numbers = struct.Struct("<" + "".join(_CODES[dtype[name].str[1:]] for name in SCALARS))
 
     def __call__(self, transition: Transition) -> bytes:
@@ -38,17 +39,15 @@ class RowPacker:
             SessionError: a field has another shape than the task's, or is not a number; names the field.
         """
         try:
-            vectors = [vector.tobytes() for vector in _vectors(transition)]
-            fits = _types(transition) == self._types and list(map(len, vectors)) == self._sizes
-        except AttributeError:
-            fits = False  # a plain number or list where NumPy's would do
-        if not fits:
-            vectors = self._convert(transition)
-        try:
-            vectors.append(self._numbers.pack(*_scalars(transition)))
+            numbers = self._numbers.pack(*_scalars(transition))
         except (struct.error, OverflowError) as error:
             raise SessionError(f"{', '.join(SCALARS)} of a transition: {error}") from error
-        return b"".join(vectors)
+        try:
+            if _types(transition) == self._types and _lengths(transition) == self._bytes:
+                return b"".join((*_vectors(transition), numbers))
+        except (AttributeError, TypeError):
+            pass  # a plain number or list where NumPy's would do, or an array with gaps
+        return b"".join((*self._convert(transition), numbers))
 
     def table(self, transitions: Sequence[Transition]) -> NDArray:
         """Records of many transitions, (n,). Raises SessionError."""

@@ -69,8 +69,13 @@ FACTS: dict[str, Any] = {
     "drops": {},
     "wear": {},
     "parameters": {},
+    "derived_from": {},
 }
-"""Attributes of a session file and what each reads as when nobody told it; dicts are stored as JSON."""
+"""Attributes of a session file and what each reads as when nobody told it; dicts are stored as JSON.
+
+`derived_from` is empty for what a robot or a simulator did; otherwise it names the file behind the rows, its sha256,
+and what was done to them.
+"""
 
 
 def dataset_path(column: str) -> str:

@@ -33,15 +33,11 @@ def finish(part: Path, facts: Mapping[str, Any], rows: NDArray) -> Path:
     Raises:
         SessionExists: another session has the name. SessionError: the disk refuses. The `.part` stays in both cases.
     """
-    final, fresh = final_path(part), final_path(part).with_name(final_path(part).name + SEALING)
-    cuts = mark_cuts({name: rows[name] for name in rows.dtype.names or ()})
-    rows = rows.copy()
-    rows["timeouts"] |= cuts
+    final, fresh = final_path(part), _sealing(final_path(part))
+    rows, cuts = _mark(rows)
     try:
         if not final.exists():
-            reserve(fresh, rows.nbytes + OVERHEAD_BYTES // 4 + len(str(facts)))
-            write_sealed(fresh, {**facts, "cut_episodes": int(cuts.sum())}, rows)
-            publish(fresh, final)
+            _write(fresh, final, {**facts, "cut_episodes": cuts}, rows)
         elif not _same(final, rows, str(facts["session_id"])):
             raise SessionExists(f"{final} exists, holds something else and is not overwritten; {part.name} stays")
         manifest.add(final.parent, read_info(final))
@@ -54,6 +50,15 @@ def finish(part: Path, facts: Mapping[str, Any], rows: NDArray) -> Path:
             f"make room, then run `turn-rl data recover {final.parent}`"
         ) from error
     return final
+
+
+def seal_rows(final: Path, facts: Mapping[str, Any], rows: NDArray) -> None:
+    """Seal the `rows` (n,) of `schema.row_dtype` as the new file `final`; it is not yet on the manifest.
+
+    Raises SessionExists, and OSError, after which an unfinished `.sealing` file may stay.
+    """
+    rows, cuts = _mark(rows)
+    _write(_sealing(final), final, {**facts, "cut_episodes": cuts}, rows)
 
 
 def read_part(part: Path) -> tuple[dict[str, Any], NDArray, int]:
@@ -75,3 +80,21 @@ def _same(final: Path, rows: NDArray, session_id: str) -> bool:
     except DatasetError:
         return False
     return info.facts["session_id"] == session_id and np.array_equal(sealed.view(np.uint8), rows.view(np.uint8))
+
+
+def _mark(rows: NDArray) -> tuple[NDArray, int]:
+    """A copy of the rows (n,) with each broken-off episode marked in `timeouts`, and how many there are."""
+    cuts = mark_cuts({name: rows[name] for name in rows.dtype.names or ()})
+    rows = rows.copy()
+    rows["timeouts"] |= cuts
+    return rows, int(cuts.sum())
+
+
+def _write(fresh: Path, final: Path, facts: Mapping[str, Any], rows: NDArray) -> None:
+    reserve(fresh, rows.nbytes + OVERHEAD_BYTES // 4 + len(str(facts)))
+    write_sealed(fresh, facts, rows)
+    publish(fresh, final)
+
+
+def _sealing(final: Path) -> Path:
+    return final.with_name(final.name + SEALING)

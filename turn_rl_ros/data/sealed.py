@@ -4,7 +4,6 @@ The first 512 bytes are a user block, which HDF5 readers skip; it has the sha256
 cannot be asked whether a file is damaged: some damaged files crash the library, some keep it busy for ever.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.data.errors import DatasetError
+from turn_rl_ros.data.hashes import sha256_of
 from turn_rl_ros.data.schema import FACTS, SCHEMA_VERSION, dataset_path, row_dtype
 
 SUFFIX = ".h5"
@@ -74,9 +74,9 @@ def check_signature(path: Path) -> None:
 
 def _digest(path: Path) -> bytes:
     """sha256, in hexadecimal digits, of everything after the user block."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         file.seek(BLOCK)
-        return hashlib.file_digest(file, "sha256").hexdigest().encode()
+        return sha256_of(file).encode()
 
 
 def read_info(path: Path) -> SessionInfo:
@@ -107,12 +107,13 @@ def info_from_parts(
 ) -> SessionInfo:
     """A session's info from what is written elsewhere; raises DatasetError when a column would leave the file."""
     spec, fingerprint, kinds = _parse(facts["task_spec"])
-    for name in kinds.names or ():
-        if rows and not 0 <= offsets[name] <= size - rows * kinds[name].itemsize:
+    filled = [name for name in kinds.names or () if rows * kinds[name].itemsize]
+    for name in filled:
+        if not 0 <= offsets[name] <= size - rows * kinds[name].itemsize:
             raise DatasetError(f"{path.name}: {name} reaches beyond the end of the file")
     if fingerprint != facts["fingerprint"]:
         raise DatasetError(f"{path.name}: the fingerprint is not the one of its task spec")
-    return SessionInfo(path, spec, facts, rows, {name: offsets[name] for name in kinds.names or () if rows})
+    return SessionInfo(path, spec, facts, rows, {name: offsets[name] for name in filled})
 
 
 def read_rows(info: SessionInfo) -> NDArray:
@@ -170,7 +171,7 @@ def _offset(path: Path, size: int, file: h5py.File, name: str, kind: np.dtype, r
         raise DatasetError(f"{path.name}: {where} is not stored contiguously")
     if at is not None and at + count * kind.base.itemsize > size:
         raise DatasetError(f"{path.name}: {where} reaches beyond the end of the file: truncated")
-    return at
+    return at if count else None
 
 
 @lru_cache(maxsize=64)

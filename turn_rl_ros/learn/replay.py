@@ -1,17 +1,19 @@
 """Batches from all sessions, with goals relabelled in hindsight (Andrychowicz et al. 2017)."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from turn_rl_ros.core.spec import Box
+from turn_rl_ros.core.spec import Box, TaskSpec
 from turn_rl_ros.core.task import Task
 from turn_rl_ros.data.dataset import Dataset
+from turn_rl_ros.data.hindsight import shows_goal
 from turn_rl_ros.learn.config import TrainerConfig
+from turn_rl_ros.learn.inputs import Inputs
 
 CHUNK = 64
 """Batches that are drawn together, so that relabelling costs one vectorised call for all of them."""
@@ -20,67 +22,111 @@ NEW_GOALS = 512
 
 
 class Batch(NamedTuple):
-    """Transitions as tensors, float32."""
+    """Transitions as tensors, ready for the networks; every array leads with (seeds, batch)."""
 
     observation: Tensor
-    """(batch, observation.size)"""
+    """(seeds, batch, inputs) float32 normalised, or (seeds, batch) int64 for a one-hot input."""
     action: Tensor
-    """(batch, action.size) in [-1, 1], or (batch,) int64 for discrete tasks."""
+    """(seeds, batch, action.size) float32 in [-1, 1], or (seeds, batch) int64 for discrete tasks."""
     reward: Tensor
-    """(batch,)"""
+    """(seeds, batch) float32."""
     next_observation: Tensor
-    """(batch, observation.size)"""
+    """As `observation`."""
     terminal: Tensor
-    """(batch,) 1 where the task ended, else 0; a time-out is 0."""
+    """(seeds, batch) float32, 1 where the task ended, else 0; a time-out is 0."""
+
+
+class Rows(NamedTuple):
+    """Transitions as the dataset has them, after relabelling; (rows, ...)."""
+
+    observation: NDArray[np.float32]
+    action: NDArray
+    reward: NDArray[np.float32]
+    next_observation: NDArray[np.float32]
+    terminal: NDArray[np.float32]
 
 
 class Replay:
-    """Draws relabelled batches. Forward kinematics run once, here; a batch then costs indexing and a subtraction."""
+    """Draws relabelled rows. Forward kinematics run once, here; a batch then costs indexing and a subtraction."""
 
-    def __init__(self, data: Dataset, task: Task, config: TrainerConfig, rng: np.random.Generator) -> None:
-        self._data, self._task, self._config, self._rng = data, task, config, rng
+    def __init__(self, data: Dataset, task: Task, config: TrainerConfig) -> None:
+        self._data, self._task, self._config = data, task, config
         self._last = last_rows(data)
-        self._achieved = task.achieved_goal(data.next_joint_position)
         self._actions = scaled_actions(data)
         self._shows_goal = shows_goal(data, task)
+        self._achieved = task.achieved_goal(data.next_joint_position) if self._shows_goal else data.goal
 
-    def batches(self) -> Iterator[Batch]:
-        """Batches without end."""
-        size = self._config.batch_size
-        while True:
-            chunk = self.draw(CHUNK * size)
-            for start in range(0, CHUNK * size, size):
-                yield Batch(*(part[start : start + size] for part in chunk))
+    def draw(self, size: int, rng: np.random.Generator) -> Rows:
+        """`size` transitions, uniform with replacement; the configured shares of them with another goal."""
+        return self.relabelled(rng.integers(len(self._data), size=size), rng)
 
-    def draw(self, size: int) -> Batch:
-        """`size` transitions, uniform with replacement; the configured shares of them with another goal.
+    def relabelled(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Rows:
+        """The transitions of these indices (n,), the configured shares of them with another goal.
 
         Where observations do not show the goal, another goal would make one observation mean two things: none is given.
         """
         data, task = self._data, self._task
-        rows = self._rng.integers(len(data), size=size)
+        action = self._actions[rows]
         if not self._shows_goal:
-            terminal, reward = data.terminals[rows], data.rewards[rows]
-            return _batch(data.observations[rows], self._actions[rows], reward, data.next_observations[rows], terminal)
-        goal = self._goals(rows)
-        return _batch(
-            task.with_goal(data.observations[rows], goal),
-            self._actions[rows],
-            task.reward_at(self._achieved[rows], goal),
-            task.with_goal(data.next_observations[rows], goal),
-            task.terminated(data.next_joint_position[rows], goal),
+            terminal = data.terminals[rows].astype(np.float32)
+            return Rows(data.observations[rows], action, data.rewards[rows], data.next_observations[rows], terminal)
+        goal = self._goals(rows, rng)
+        return Rows(
+            _single(task.with_goal(data.observations[rows], goal)),
+            action,
+            _single(task.reward_at(self._achieved[rows], goal)),
+            _single(task.with_goal(data.next_observations[rows], goal)),
+            _single(task.terminated(data.next_joint_position[rows], goal)),
         )
 
-    def _goals(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _goals(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """Each row's own goal, one that its episode reached at this step or later, or a new one; (rows, goal_size)."""
-        rng, config = self._rng, self._config
+        config = self._config
         goal, choice = self._data.goal[rows], rng.random(len(rows))
         hindsight = np.flatnonzero(choice < config.hindsight_share)
         goal[hindsight] = self._achieved[rng.integers(rows[hindsight], self._last[rows[hindsight]] + 1)]
         new = np.flatnonzero(choice >= max(1.0 - config.resample_share, config.hindsight_share))
-        pool = np.array([self._task.sample_goal(rng) for _ in range(NEW_GOALS)])
-        goal[new] = pool[rng.integers(NEW_GOALS, size=len(new))]
+        if len(new):
+            pool = np.array([self._task.sample_goal(rng) for _ in range(NEW_GOALS)])
+            goal[new] = pool[rng.integers(NEW_GOALS, size=len(new))]
         return goal
+
+
+class Stream:
+    """Batches without end for several seeds, each seed from a generator of its own."""
+
+    def __init__(self, replay: Replay, inputs: Inputs, batch_size: int, seeds: Sequence[int]) -> None:
+        self._replay, self._inputs, self._size = replay, inputs, batch_size
+        self._rngs = [np.random.default_rng(seed) for seed in seeds]
+        self._chunk: Batch | None = None
+        self._at = CHUNK
+
+    def next(self) -> Batch:
+        """The next batch of every seed."""
+        if self._at == CHUNK:
+            self._chunk, self._at = self._draw(), 0
+        assert self._chunk is not None
+        start = self._at * self._size
+        self._at += 1
+        return Batch(*(part[:, start : start + self._size] for part in self._chunk))
+
+    def state(self) -> list[Mapping[str, Any]]:
+        """What the batches from here on depend on. Raises RuntimeError in the middle of a chunk."""
+        if self._at != CHUNK:
+            raise RuntimeError(f"the stream can be left only after a multiple of {CHUNK} batches")
+        return [rng.bit_generator.state for rng in self._rngs]
+
+    def restore(self, state: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from where `state` was taken."""
+        for rng, one in zip(self._rngs, state, strict=True):
+            rng.bit_generator.state = one
+        self._at = CHUNK
+
+    def _draw(self) -> Batch:
+        drawn = [self._replay.draw(CHUNK * self._size, rng) for rng in self._rngs]
+        rows = Rows(*(np.stack(parts) if len(parts) > 1 else parts[0][None] for parts in zip(*drawn, strict=True)))
+        action, reward, terminal = (torch.from_numpy(part) for part in (rows.action, rows.reward, rows.terminal))
+        return Batch(self._inputs(rows.observation), action, reward, self._inputs(rows.next_observation), terminal)
 
 
 def last_rows(data: Dataset) -> NDArray[np.int64]:
@@ -91,19 +137,17 @@ def last_rows(data: Dataset) -> NDArray[np.int64]:
 
 def scaled_actions(data: Dataset) -> NDArray:
     """Box actions scaled from their bounds to [-1, 1], (rows, action.size) float32; indices as int64 (rows,)."""
-    action = data.spec.action
+    return scale_actions(data.actions, data.spec)
+
+
+def scale_actions(actions: NDArray, spec: TaskSpec) -> NDArray:
+    """Actions in the units of the task as `scaled_actions` gives them, (..., action.size) or indices (...)."""
+    action = spec.action
     if not isinstance(action, Box):
-        return data.actions.astype(np.int64)
+        return actions.astype(np.int64)
     low, high = np.array(action.low), np.array(action.high)
-    return ((2.0 * data.actions - high - low) / (high - low)).clip(-1.0, 1.0).astype(np.float32)
+    return ((2.0 * actions - high - low) / (high - low)).clip(-1.0, 1.0).astype(np.float32)
 
 
-def shows_goal(data: Dataset, task: Task) -> bool:
-    """Whether another goal changes an observation of this task."""
-    seen = data.observations[:1]
-    return bool((task.with_goal(seen, data.goal[:1] + 1.0) != task.with_goal(seen, data.goal[:1])).any())
-
-
-def _batch(*parts: NDArray) -> Batch:
-    single = (part if part.dtype == np.int64 else part.astype(np.float32, copy=False) for part in parts)
-    return Batch(*(torch.from_numpy(np.ascontiguousarray(part)) for part in single))
+def _single(values: NDArray) -> NDArray[np.float32]:
+    return values.astype(np.float32, copy=False)

@@ -1,121 +1,112 @@
-"""One training run: from a dataset to a policy artifact."""
+"""One training: from a dataset to checked policy artifacts, one a seed."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from turn_rl_ros.core.artifact import pack
+from turn_rl_ros.core.config import from_mapping
 from turn_rl_ros.core.errors import TurnRlError
-from turn_rl_ros.core.task import make_task
 from turn_rl_ros.data.dataset import Dataset
+from turn_rl_ros.learn.algorithms import find_algorithm
 from turn_rl_ros.learn.config import TrainerConfig
-from turn_rl_ros.learn.cql import ContinuousCql
-from turn_rl_ros.learn.discrete import DiscreteCql
-from turn_rl_ros.learn.replay import Replay
+from turn_rl_ros.learn.engine import Progress, Run, Stopped, Training
+from turn_rl_ros.learn.workers import checkpoint_files, run_seeds
+
+__all__ = ["Stopped", "Trained", "TrainingFailed", "train"]
 
 PROBES = 16
 """Observations whose actions the receiver of a policy must reproduce."""
-SAMPLE = 4096
-"""Relabelled transitions from which the normalisation is taken."""
-REPORTS = 100
-"""How often in a training progress is told and divergence looked for."""
-
-Progress = Callable[[int, int, Mapping[str, float]], None]
-
-
-class Stopped(Exception):
-    """The training was asked to stop before its end; there is no new policy."""
 
 
 class TrainingFailed(TurnRlError):
-    """The training cannot give a policy: the data cannot be learned from, or it diverged."""
+    """The training cannot give a policy: the data cannot be learned from, or every seed diverged."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to."""
+
+    artifacts: dict[int, bytes]
+    """Seed -> policy artifact, of the seeds that stand; never empty."""
+    runs: list[Run]
+    """Every seed, also those that diverged."""
 
 
 def train(
     dataset: Dataset,
     config: TrainerConfig,
+    own: Any = None,
     *,
     turn: int,
     seed: int,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
+    checkpoint: Path | None = None,
     created_utc: str = "",
-) -> bytes:
-    """Learn a policy from everything recorded so far; the same arguments and threads give the same bytes.
+) -> Trained:
+    """Learn from everything recorded so far; the same arguments and threads give the same bytes.
 
     Args:
         dataset: all sessions of one task.
-        config: how to learn.
+        config: how to learn, and which algorithm.
+        own: that algorithm's own `Config`; its defaults without one.
         turn: the turn whose session the policy is for.
-        seed: of initial weights, batches and sampled actions.
-        progress: told (step, steps, metrics) now and then; metrics are means of the last batch, in units of reward.
+        seed: the first of `config.seeds` seeds of initial weights, batches and noise.
+        progress: told (step, steps, metrics) now and then; metrics are means over the seeds, in units of reward.
         stop: asked before every step.
+        checkpoint: file that lets a killed training go on where it stood; removed at the end.
         created_utc: for the artifact; now, when empty.
-
-    Returns:
-        The artifact, as `core.artifact.pack` makes it.
 
     Raises:
         Stopped: `stop` said so.
-        TrainingFailed: the data is empty or not finite, or the training diverged.
+        ConfigError: no such algorithm, or none for this kind of action.
+        TrainingFailed: the data is empty or not finite, or every seed diverged.
     """
-    _check(dataset)
-    torch.set_num_threads(config.threads)
-    torch.set_float32_matmul_precision("medium")  # oneDNN instead of MKL; still fp32 arithmetic on a CPU without AMX
-    spec = dataset.spec
-    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    replay = Replay(dataset, make_task(spec), config, rng)
-    sample = replay.draw(SAMPLE)
-    learner = (DiscreteCql if spec.discrete else ContinuousCql)(spec, sample, config, generator)
-    metrics: dict[str, float] = {}
-    every = max(1, config.steps // REPORTS)
-    for step, batch in zip(range(1, config.steps + 1), replay.batches(), strict=False):
-        if stop is not None and stop():
-            raise Stopped(f"stopped at step {step - 1} of {config.steps}")
-        found = learner.update(batch, step_size(config, step))
-        if step % every == 0 or step == config.steps:
-            metrics = _finite(found, step, config)
-            if progress is not None:
-                progress(step, config.steps, metrics)
+    check_learnable(dataset)
+    algorithm = find_algorithm(config.algorithm, dataset.spec.discrete)
+    own = own if own is not None else from_mapping(algorithm.Config, {})
+    training = Training(dataset, config, own, range(seed, seed + config.seeds), checkpoint, progress, stop)
+    runs = run_seeds(training, config.processes)
+    if all(run.diverged for run in runs):
+        raise TrainingFailed(
+            f"every seed diverged, the first at {runs[0].diverged}; lower trainer.learning_rate (now "
+            f"{config.learning_rate}), or set trainer.layer_norm and trainer.clamp_targets"
+        )
     facts = {
         "turn": turn,
-        "algorithm": learner.algorithm,
+        "algorithm": algorithm.name,
         "data_sha256": dataset.manifest_sha256,
         "transitions": len(dataset),
         "steps": config.steps,
-        "seed": seed,
         "created_utc": created_utc or datetime.now(timezone.utc).isoformat(timespec="seconds"),
         **{f"trainer.{name}": value for name, value in asdict(config).items()},
-        **{f"last.{name}": value for name, value in metrics.items()},
+        **{f"trainer.{algorithm.name}.{name}": value for name, value in asdict(own).items()},
     }
-    return pack(learner.kind, learner.weights(), spec, sample.observation[:PROBES].numpy(), facts)
+    probes = dataset.observations[np.linspace(0, len(dataset) - 1, PROBES).astype(int)]
+    artifacts = {}
+    for run in runs:
+        if not run.diverged:
+            last = {f"last.{name}": value for name, value in run.metrics.items()}
+            artifacts[run.seed] = pack(
+                algorithm.kind, run.weights, dataset.spec, probes, {**facts, "seed": run.seed, **last}
+            )
+    for path in checkpoint_files(checkpoint, config.processes) if checkpoint is not None else ():
+        path.unlink()
+    return Trained(artifacts, runs)
 
 
-def step_size(config: TrainerConfig, step: int) -> float:
-    """Full for the first half of the training, then falling linearly to a fiftieth: the end result wavers less."""
-    return config.learning_rate * max(0.02, min(1.0, 2.0 * (1.0 - step / config.steps)))
-
-
-def _check(dataset: Dataset) -> None:
+def check_learnable(dataset: Dataset) -> None:
+    """Raise TrainingFailed for a dataset without rows or with values that are not finite."""
     if not len(dataset):
         raise TrainingFailed("there are no transitions to learn from; record a session first")
     for name in ("observations", "actions", "rewards", "next_observations"):
-        if not np.isfinite(getattr(dataset, name)).all():
+        bad = ~np.isfinite(getattr(dataset, name)).reshape(len(dataset), -1).all(axis=1)
+        if bad.any():
             raise TrainingFailed(
-                f"{name} of the dataset has values that are not finite; remove the session they are in"
+                f"{name} of the dataset has a value that is not finite in row {int(bad.argmax())}; remove its session"
             )
-
-
-def _finite(found: Mapping[str, Tensor], step: int, config: TrainerConfig) -> dict[str, float]:
-    metrics = {name: float(value) for name, value in found.items()}
-    for name, value in metrics.items():
-        if not np.isfinite(value):
-            raise TrainingFailed(
-                f"training diverged at step {step}: {name} is {value}; lower trainer.learning_rate "
-                f"(now {config.learning_rate}) or trainer.alpha (now {config.alpha})"
-            )
-    return metrics

@@ -188,7 +188,10 @@ class Collector(SessionNode):
             "window_asked_s": self._guard_state.get("window_s", float("nan")),
             # A guard that is gone says nothing; then the time that was watched is the time that was used.
             "window_used_s": closed.get("used_s", (self._latest_ns - self._first_ns) / 1e9),
-            "wear": {"interventions": self._guard_state.get("interventions", {})},
+            "wear": {
+                "interventions": self._guard_state.get("interventions", {}),
+                **{key: self._guard_state.get(key, {}) for key in ("grant", "wear")},
+            },
         }
         try:
             for row in self._assembler.finish():

@@ -117,7 +117,8 @@ def prepare(env: str, run_dir: Path, params_file: Path | None, overrides: dict[s
     """Write the run's own scenario file and give its path. Raises ConfigError."""
     target = run_dir / "scenario.yaml"
     common = {"run_dir": str(run_dir)}
-    merged = {node: {**common, **overrides.get(node, {})} for node in ("collector", "trainer", "director")}
+    keepers = ("guard", "executor", "collector", "trainer", "director")
+    merged = {node: {**common, **overrides.get(node, {})} for node in keepers}
     merged.update({node: values for node, values in overrides.items() if node not in merged})
     write_scenario(params_file or scenario_file(env), target, merged)
     return target

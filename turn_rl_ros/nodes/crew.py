@@ -15,6 +15,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from turn_rl_ros.core.budget import WEAR_SPENT, WINDOW_SPENT
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.store import PolicyStore
@@ -77,14 +78,19 @@ class RosCrew:
             raise Interrupted(STOPPED)
 
     def recorded(self, turn: int) -> Session:
-        """Sums over the sealed sessions of `turn`. Raises SpecMismatch when the run holds sessions of another task."""
+        """Rows of the sealed sessions of `turn`, and the robot time that it took, recorded or not.
+
+        The guard's ledger tells the time: a window that was killed with its recorder used the arm as well. Raises
+        SpecMismatch when the run holds sessions of another task.
+        """
         infos = [read_info(path) for path in sealed_files(self._run_dir / "sessions")]
         for info in infos:
             self._spec.require_same(info.spec, info.path.name)
         mine = [info for info in infos if info.facts["turn"] == turn]
         rows = sum(info.rows for info in mine)
         used = [info.facts["window_used_s"] for info in mine]
-        return Session(sum(s if math.isfinite(s) else 0.0 for s in used), rows)
+        recorded_s = sum(s if math.isfinite(s) else 0.0 for s in used)
+        return Session(max(recorded_s, self._spent_s(turn)), rows)
 
     def run_session(self, turn: int, window_s: float) -> None:
         """Open, watch, close. Raises TurnRlError with the node's own words when one refuses."""
@@ -92,7 +98,13 @@ class RosCrew:
             self._ensure_inactive(name)
         if self._store.find(turn):
             self._wait_for_policy(turn)
-        self._set_parameter("guard", "window_s", window_s)
+        spent_s = self._spent_s(turn)
+        spent = str(self._states["guard"]["spent"])
+        if spent.startswith(WEAR_SPENT):
+            raise Interrupted(spent)
+        if spent.startswith(f"{WINDOW_SPENT}:"):
+            return  # steps or episodes: no time that is left brings them back
+        self._set_parameter("guard", "window_s", spent_s + window_s)
         self._set_parameter("collector", "turn", turn)
         self._set_parameter("collector", "window_s", window_s)
         # A window that is opened again after a cut must not see the same goals and motion once more.
@@ -115,7 +127,9 @@ class RosCrew:
                 f"the session was not sealed: {self._states.get('collector', {}).get('fault') or 'see the collector'}"
             )
         reason = self._states.get("guard", {}).get("reason", "")
-        if reason and reason != "window used up":
+        if reason.startswith(WEAR_SPENT):
+            raise Interrupted(f"{reason}; what was recorded is sealed, the arm rests")
+        if not reason.startswith(WINDOW_SPENT):
             raise TurnRlError(f"the session ended early, what was recorded is sealed: {reason}")
 
     def has_policy(self, turn: int) -> bool:
@@ -128,7 +142,7 @@ class RosCrew:
         answer = self._call(self._train, Trigger.Request(), "trainer")
         if not answer.success:
             raise TurnRlError(f"the trainer refuses: {answer.message}")
-        ended = ("done", "failed", "stopped")
+        ended = ("done", "withheld", "failed", "stopped")
         self._wait(
             lambda: self._phase("trainer") in ended or not self._train.service_is_ready(), None, "the training to end"
         )
@@ -151,8 +165,19 @@ class RosCrew:
 
         self._wait(answered, ANSWER_S, f"the executor to take the policy of turn {turn}")
         refused = self._states["executor"].get("refused")
-        if refused:
+        if refused and turn not in self._states["executor"].get("withdrawn", ()):  # rolled back: the one before acts
             raise TurnRlError(f"the executor refused the policy of turn {turn}: {refused}")
+
+    def _spent_s(self, turn: int) -> float:
+        """Robot time of the turn's grant that the guard's ledger has down as used."""
+        window_id = f"{self._run_dir.resolve()} turn {turn}"
+        self._set_parameter("guard", "window_id", window_id)
+        self._wait(
+            lambda: self._states.get("guard", {}).get("window_id") == window_id,
+            ANSWER_S,
+            "the guard's word on the grant",
+        )
+        return float(self._states["guard"]["grant"]["seconds"])
 
     def _closed(self) -> bool:
         """The window is over when the guard says so, or when it is gone: then the collector is told to seal."""

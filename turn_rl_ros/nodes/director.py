@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.evaluation import score_turn
-from turn_rl_ros.core.store import PolicyStore
+from turn_rl_ros.core.store import PolicyStore, read_parcel
 from turn_rl_ros.core.turns import Score, TurnsConfig, walk
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import ERROR, OK, Diagnosed, steady_s
@@ -36,7 +36,7 @@ class Director(Diagnosed, Node):
         latest = PolicyStore(Path(self.config.run_dir).expanduser()).latest()
         if latest is not None and not self.config.train:  # without a trainer nobody else brings it
             self._policy = topics.publish_on(self, topics.POLICY)
-            self._policy.publish(messages.policy_to_message(latest.read_bytes()))
+            self._policy.publish(messages.policy_to_message(read_parcel(latest)))
         self._thread = threading.Thread(target=self._walk, name="turns")
         self._thread.start()
         self.start_diagnostics()

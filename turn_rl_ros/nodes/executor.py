@@ -1,4 +1,4 @@
-"""Executor: policy to command. Swaps policies between episodes, after every check of the artifact."""
+"""Executor: policy to command. Swaps policies between two ticks, and goes back where a new one is worse."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,20 +6,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import JointState
-from std_msgs.msg import String, UInt8MultiArray
+from rclpy.subscription import Subscription
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from turn_rl_ros.core.artifact import Artifact, open_artifact
+from turn_rl_ros.core.artifact import Artifact
 from turn_rl_ros.core.behaviour import Behaviour, make_behaviour
-from turn_rl_ros.core.errors import PolicyRejected, TurnRlError
+from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.pilot import Pilot, PilotConfig, Ticker
+from turn_rl_ros.core.rollback import Returns, Trial, TrialConfig
 from turn_rl_ros.core.task import make_task
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import OK, WARN, SessionNode
+from turn_rl_ros.nodes.delivery import Delivery, DeliveryConfig
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown
 from turn_rl_ros.nodes.spin import run_node
+from turn_rl_ros.nodes.wire import JointNumbers, Numbers
 
 HOME_RETRY_NS = 1_000_000_000
 """Longer than a way home that has just been asked for takes to begin."""
@@ -33,14 +36,26 @@ class Executor(SessionNode):
         self.spec = declare_task(self)
         self.config = declare(self, PilotConfig)
         self._behaviour_config = declare(self, BehaviourConfig, "behaviour.")
+        self._trial_config = declare(self, TrialConfig)
+        delivery = declare(self, DeliveryConfig)
         refuse_unknown(self)
         follow_changes(self)
         self._task = make_task(self.spec)
         self._reader = messages.JointStateReader(self.spec.joint_names)
         self._ticker = Ticker(self.spec.period_ns)
-        self._artifact: Artifact | None = None
-        self._refusal = ""
+        self._delivery = Delivery(self, self.spec, delivery, self._on_change)
+        self._swap_at_once = delivery.swap == "tick"
         self._pilot: Pilot | None = None
+        self._acting: Artifact | None = None
+        self._driver: Artifact | None = None
+        """Whose episode it is; it may end in the tick in which another takes over."""
+        self._returns = Returns(self._task)
+        self._earned: list[float] = []
+        """Returns of the episodes that `_driver` drove in this window."""
+        self._trial: Trial | None = None
+        self._on_trial = ""
+        """sha256 of the policy that `_trial` is about, or that is past it."""
+        self._watched: Subscription | None = None
         self._goal: NDArray[np.float64] | None = None
         self._proposed = topics.publish_on(self, topics.PROPOSED)
         self._goals = topics.publish_on(self, topics.GOAL)
@@ -50,8 +65,9 @@ class Executor(SessionNode):
         self._open = False
         """Whether the guard's window is open: what is proposed before would be part of no session."""
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
-        topics.listen_to(self, topics.POLICY, self._on_policy)
+        topics.listen_to(self, topics.POLICY, self._delivery.take)
         topics.listen_to(self, topics.GUARD_STATE, self._on_guard)
+        self.create_service(Trigger, topics.ROLLBACK_SERVICE, self._on_rollback)
         self._publish_state()
         self.start_diagnostics()
 
@@ -62,15 +78,22 @@ class Executor(SessionNode):
             self._publish_state()
             return TransitionCallbackReturn.FAILURE
         self._ask_home_ns = 0
+        self._returns = Returns(self._task)
         self._pilot = Pilot(self._task, self.config, self._new_behaviour(), on_episode=self._refresh)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Close: fall silent; the guard holds."""
         self._pilot = None
+        self._note_acted()
         return super().on_deactivate(state)
 
-    def _on_state(self, message: JointState) -> None:
+    def close(self) -> None:
+        """Let the history of policies be written."""
+        self._note_acted()
+        self._delivery.close()
+
+    def _on_state(self, message: JointNumbers) -> None:
         try:
             position, velocity, stamp = self.read_state(message)
         except TurnRlError as error:
@@ -82,9 +105,15 @@ class Executor(SessionNode):
         self._proposed.publish(messages.decision_to_message(decision))
         if self._pilot.goal is not self._goal:
             self._goal = self._pilot.goal
-            self._goals.publish(messages.goal_to_message(self._goal, message.header.stamp, "base"))
+            self._goals.publish(messages.goal_to_message(self._goal, stamp, "base"))
         if self._pilot.wants_home:
             self._ask_home(stamp)
+        earned = self._returns.tick(position, decision)
+        if earned is not None:
+            self._on_episode(earned)
+        if self._driver is not self._acting:
+            self._note_acted()
+            self._driver = self._acting
 
     def _ask_home(self, stamp_ns: int) -> None:
         """Call the arm's home service, again every HOME_RETRY_NS: a request can be lost before the service is up."""
@@ -98,19 +127,59 @@ class Executor(SessionNode):
                 f"holding: nobody offers the service {topics.HOME_SERVICE}, which has to bring the arm home"
             )
 
-    def _on_policy(self, message: UInt8MultiArray) -> None:
-        try:
-            blob, sha256 = messages.message_to_policy(message)
-            artifact = open_artifact(blob, self.spec, sha256)
-        except PolicyRejected as error:
-            self._refusal = str(error)
-            kept = f"turn {self._artifact.turn}" if self._artifact else "random behaviour"
-            self.get_logger().error(f"policy refused, {kept} stays: {error}")
-        else:
-            self._refusal = ""
-            self._artifact = artifact
-            self.get_logger().info(f"policy of turn {artifact.turn} accepted ({artifact.sha256[:12]})")
+    def _on_change(self) -> None:
+        """Another policy stands ready, or one was refused."""
+        if self._swap_at_once and self._pilot is not None and self._delivery.standing.acting is not self._acting:
+            self._returns = Returns(self._task)  # an episode of two policies is nobody's
+            self._pilot.hand_over(self._new_behaviour())
         self._publish_state()
+
+    def _on_rollback(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._delivery.roll_back("asked for")
+        response.message = self._delivery.story if response.success else "random behaviour acts: nothing to go back to"
+        return response
+
+    def _on_episode(self, earned: float) -> None:
+        """An episode of `_driver` ended: hold the policy against the one before."""
+        if self._driver is None:
+            return
+        self._earned.append(earned)
+        if self._trial is None or self._driver.sha256 != self._on_trial:
+            return
+        reason = self._trial.episode(earned)
+        if self._trial.over:
+            self._end_trial()
+            if not reason:
+                self._delivery.note("passed", self._driver)
+            elif self._delivery.standing.acting is self._driver:
+                self._delivery.roll_back(reason)
+            self._publish_state()
+
+    def _begin_trial(self) -> None:
+        """Of the policy that acts, unless it had one; it goes on through later windows."""
+        standing, sha256 = self._delivery.standing, self._acting.sha256 if self._acting else ""
+        if sha256 == self._on_trial:
+            return
+        self._end_trial()
+        self._on_trial = sha256
+        if sha256 and not standing.judged and self._trial_config.trial_episodes:
+            self._trial = Trial(self._trial_config, standing.returns_before)
+            self._watched = topics.listen_to(self, topics.EXECUTED, self._on_executed)
+
+    def _end_trial(self) -> None:
+        self._trial = None
+        if self._watched is not None:
+            self.destroy_subscription(self._watched)
+            self._watched = None
+
+    def _on_executed(self, message: Numbers) -> None:
+        if self._trial is not None:
+            self._trial.executed(messages.message_to_decision(message))
+
+    def _note_acted(self) -> None:
+        if self._driver is not None and self._earned:
+            self._delivery.note("acted", self._driver, session=self.config.session, returns=self._earned)
+        self._earned = []
 
     def _on_guard(self, message: String) -> None:
         phase = messages.message_to_state(message).get("phase")
@@ -121,33 +190,35 @@ class Executor(SessionNode):
     def _refresh(self) -> Behaviour:
         """Between two episodes: take up a policy that came in meanwhile."""
         assert self._pilot is not None
-        current = self._pilot.behaviour
-        return current if self._artifact is self._acting else self._new_behaviour()
+        return self._pilot.behaviour if self._delivery.standing.acting is self._acting else self._new_behaviour()
 
     def _new_behaviour(self) -> Behaviour:
-        self._acting = self._artifact
-        turn = self._artifact.turn if self._artifact else 0
+        artifact = self._acting = self._delivery.standing.acting
+        self._begin_trial()
+        turn = artifact.turn if artifact else 0
         rng = np.random.default_rng([self.config.seed, self.config.session, turn])
-        policy = self._artifact.policy if self._artifact else None
-        return make_behaviour(self._task, self._behaviour_config, policy, rng)
+        return make_behaviour(self._task, self._behaviour_config, artifact.policy if artifact else None, rng)
 
     def _publish_state(self) -> None:
         self._state.publish(messages.state_to_message(self._facts()))
 
     def _facts(self) -> Mapping[str, Any]:
-        artifact = self._artifact
+        delivery, artifact = self._delivery, self._delivery.standing.acting
         return {
             "turn": artifact.turn if artifact else 0,
             "policy_sha256": artifact.sha256 if artifact else "",
             "algorithm": artifact.metadata.get("algorithm", "") if artifact else "random",
-            "refused": self._refusal,
+            "refused": delivery.refusal,
+            "rolled_back": delivery.story,
+            "withdrawn": list(delivery.standing.withdrawn),
+            "trial_episodes": len(self._trial.returns) if self._trial else 0,
             "fault": self.fault,
         }
 
     def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """For /diagnostics."""
-        acting = "acting" if self._pilot else "silent"
-        return (WARN if self._refusal else OK), self._refusal or acting, self._facts()
+        trouble = self._delivery.refusal or self._delivery.story
+        return (WARN if trouble else OK), trouble or ("acting" if self._pilot else "silent"), self._facts()
 
 
 def main(args: Sequence[str] | None = None) -> int:

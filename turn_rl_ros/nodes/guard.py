@@ -1,28 +1,40 @@
 """Guard: the only node that commands the arm. Limits what the executor proposes, holds on silence, ends the window."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray
 
+from turn_rl_ros.core.budget import WINDOW_SPENT, Budget, Window
 from turn_rl_ros.core.decision import NO_EPISODE, Decision
-from turn_rl_ros.core.errors import TurnRlError
-from turn_rl_ros.core.guard import Cause, Guard, GuardConfig, Window
+from turn_rl_ros.core.errors import ConfigError, TurnRlError
+from turn_rl_ros.core.guard import Cause, Guard
+from turn_rl_ros.core.guard_config import GuardConfig
+from turn_rl_ros.core.ledger import Ledger
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import ERROR, OK, SessionNode, steady_s
+from turn_rl_ros.nodes.estop import EStop
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown
 from turn_rl_ros.nodes.spin import run_node
+from turn_rl_ros.nodes.wire import JointNumbers, Numbers
 
 CHECK_PERIOD_S = 0.05
+RECORDER_TIMEOUT_S = 3.0
+"""A collector that was heard on /diagnostics, once a second, and then no more for so long is gone or stands still."""
+LONGEST_STOP_NS = 2_000_000_000
+"""When the window closes on a moving arm, its stop is commanded for so long at most."""
 
 
 class GuardNode(SessionNode):
-    """Active: the window is open. Deactivation, for whatever reason, holds the arm and says why on `guard/state`."""
+    """Active: the window is open. Deactivation, for whatever reason, stops the arm and says why on `guard/state`."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("guard", **kwargs)
@@ -30,86 +42,139 @@ class GuardNode(SessionNode):
         self.config = declare(self, GuardConfig)
         refuse_unknown(self)
         follow_changes(self)
+        Guard(self.spec, self.config)  # parameters that do not fit the robot are refused now, not when the window opens
+        self._ledger = Ledger(ledger_path(self.config), self.spec.robot)
         self._reader = messages.JointStateReader(self.spec.joint_names)
         velocity = self.spec.command_interface == "velocity"
         self._commands = topics.publish_on(self, topics.VELOCITY_COMMANDS if velocity else topics.POSITION_COMMANDS)
         self._executed = topics.publish_on(self, topics.EXECUTED)
         self._state = topics.publish_on(self, topics.GUARD_STATE)
         self._guard: Guard | None = None
-        self._window = Window(self.config.window_s)
+        self._budget = self._make_budget()
         self._interventions: Counter[str] = Counter()
         self._reason = ""
+        self._end_cause = Cause.NONE
+        self._told: Any = None
+        self._recorded_s = math.inf
         self._latest_ns = 0
+        self._last: tuple[NDArray[np.float64], NDArray[np.float64], int] | None = None
+        self._names: list[str] | None = None
         self._early: Decision | None = None
         """A proposal that overtook the state it answers."""
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
         topics.listen_to(self, topics.PROPOSED, self._on_proposal)
+        self._collector = f"{self.get_namespace().rstrip('/')}/collector"
+        topics.listen_to(self, topics.DIAGNOSTICS, self._on_diagnostics)
+        self._estop = EStop(self, self.config, self._ledger, self._on_estop)
         self.create_timer(CHECK_PERIOD_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._publish_state("inactive")
         self.start_diagnostics()
 
+    # The window
+
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Open the window; its time runs from the first joint state on."""
-        self.fault = self.unwired(controller=self._commands, collector=self._executed)
+        """Open the window; its time runs from the first joint state on. The arm is held until the executor speaks."""
+        self._budget, self._told = self._make_budget(), self._asked
+        try:
+            guard = Guard(self.spec, self.config)
+            self.fault = self._refusal()
+        except ConfigError as error:
+            self.fault = str(error)
         if self.fault:
             self._publish_state("inactive")
             return TransitionCallbackReturn.FAILURE
-        self._guard = Guard(self.spec, self.config)
-        self._window = Window(self.config.window_s)
+        self._guard = guard
         self._interventions.clear()
-        self._reason = self.fault = ""
-        self._early = None
+        self._reason, self._end_cause = "", Cause.NONE
+        self._early = self._names = None
+        self._recorded_s = math.inf  # not heard yet: another recorder may be at work
         self._latest_ns = 0  # a proposal waits for the window's first state: without one there is nothing to hold
-        self._good_s = self._sent_s = steady_s()
+        now_s = self._good_s = self._sent_s = self._spoke_s = self._awake_s = steady_s()
+        if self._last is not None and now_s - self._heard_s < self._patience_s:
+            guard.observe(*self._last)
+            self._send_hold(Cause.NONE, self._last[2])
         self._publish_state("open")
-        self.get_logger().info(f"window open: {self.config.window_s:g} s")
+        self.get_logger().info(f"window open: {self._budget.window.left_s:g} s")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Hold, and say why."""
+        """Stop, and say why."""
         self._close("deactivated")
         return super().on_deactivate(state)
 
     @property
     def window(self) -> Window | None:
         """The open window; None while there is none."""
-        return self._window if self._guard else None
+        return self._budget.window if self._guard else None
 
     def close(self) -> None:
-        """Hold before the process goes."""
+        """Stop the arm before the process goes, and leave the ledger to the next guard."""
         self._close("guard stopped")
+        self._ledger.close()
 
-    def _on_state(self, message: JointState) -> None:
+    def destroy_node(self) -> None:
+        """Free the ledger with the node."""
+        self._ledger.close()
+        super().destroy_node()
+
+    def _make_budget(self) -> Budget:
+        return Budget(self.spec, self.config, self._ledger.grant(self.config.window_id), self._ledger.wear)
+
+    def _refusal(self) -> str:
+        """Why the window may not open, in one line; empty when it may."""
+        fault = self._estop.fault or self.unwired(controller=self._commands, collector=self._executed)
+        if fault:
+            return fault
+        if self._budget.spent:
+            return f"{self._budget.spent} (window_id {self.config.window_id!r}, ledger {ledger_path(self.config)})"
+        self._window_id = self.config.window_id
+        self._ledger.charge(self._window_id, *self._budget.records(self.config.charge_ahead_s))
+        self._ledger.flush()
+        return self._ledger.fault
+
+    # What comes in
+
+    def _on_state(self, message: JointNumbers) -> None:
         try:
-            position, _, stamp = self.read_state(message)
-        except TurnRlError as error:
-            if self._guard is None:
+            position, velocity, stamp = self._last = self.read_state(message)
+            if self._guard is None or self._stood_still():
                 return
-            self.fault = str(error)
-            self.warn_once_a_second(f"holding: {error}")
-            self._send_hold(messages.stamp_ns(message.header.stamp), Cause.NONE)
+            self._require_order(message.name)
+            effort = self._effort(message)
+        except TurnRlError as error:
+            self._distrust(str(error), Cause.BAD_STATE, messages.stamp_ns(message.header.stamp))
             return
-        if self._guard is None:
+        if stamp == self._latest_ns:
+            return  # a driver that repeats itself says nothing new; silence is judged by the steady clock
+        self._latest_ns = stamp
+        self._guard.observe(position, velocity, stamp)
+        self._budget.observe(position, effort, stamp, None if self._simulated else time.monotonic_ns())
+        if self._guard.frozen:
+            self._distrust(
+                "joint_states stand still although the arm was told to move; does it obey?", Cause.FROZEN_STATE, stamp
+            )
             return
         self._good_s, self.fault = steady_s(), ""
-        self._latest_ns = stamp
-        self._guard.observe(position, stamp)
-        if self._window.tick(stamp):
-            self._end("window used up" if self._window.left_s <= 0 else "the clock ran backwards")
+        if self._budget.spent:
+            self._end(self._budget.spent)
+        elif not self._paid():
+            self._distrust(self._ledger.fault or "the ledger's disk does not keep up", Cause.BUDGET, stamp)
         elif self._early is not None:
             early, self._early = self._early, None
             self._pass_on(early)
-        elif self._guard.silent():
-            self._send_hold(stamp, Cause.SILENCE)
+        elif self._guard.silent:
+            self._send_hold(Cause.SILENCE, stamp)
+        else:
+            self._mind_the_late()
 
-    def _on_proposal(self, message: Float64MultiArray) -> None:
-        if self._guard is None:
+    def _on_proposal(self, message: Numbers) -> None:
+        if self._guard is None or self._stood_still():
             return
         try:
             decision = messages.message_to_decision(message)
         except (TurnRlError, ValueError, OverflowError) as error:
             self.warn_once_a_second(f"holding: the executor's command cannot be read: {error}")
-            self._send_hold(self._latest_ns, Cause.BAD_COMMAND)
+            self._send_hold(Cause.BAD_COMMAND, self._latest_ns)
             return
         # Two topics, no order between them: the command for a state may overtake the state.
         if decision.stamp_ns > self._latest_ns:
@@ -117,15 +182,66 @@ class GuardNode(SessionNode):
         else:
             self._pass_on(decision)
 
+    def _on_estop(self, reason: str) -> None:
+        if self._guard is not None:
+            self._end(f"e-stop: {reason}", Cause.ESTOP)
+        else:
+            self._publish_state("inactive")
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        """Take note of the collector's sign of life, once a second."""
+        if any(status.hardware_id == self._collector for status in message.status):
+            self._recorded_s = steady_s()
+
+    def _check(self) -> None:
+        """On the steady clock: what to do when messages stop coming, and the ROS clock perhaps with them."""
+        if self._guard is None:
+            self._say_grant()
+            return
+        if self._stood_still():
+            return
+        now_s = steady_s()
+        quiet_s = now_s - self._good_s
+        if self._executed.get_subscription_count() == 0:
+            self._end("nobody records")
+        elif now_s - self._recorded_s >= RECORDER_TIMEOUT_S:  # motion that nobody records is wear for nothing
+            self._end("the collector is gone, nobody records")
+        elif quiet_s >= self.config.state_timeout_s:
+            self._end(self.fault or f"no joint_states for {quiet_s:.1f} s")
+        elif quiet_s >= self.spec.period_s and not self._simulated and self._latest_ns and self._window_passed():
+            self._end(WINDOW_SPENT)
+        elif now_s - self._spoke_s >= self.config.executor_timeout_s:
+            self._end(f"no command for {now_s - self._spoke_s:.1f} s; is the executor running?")
+        elif self._guard.at_rest and now_s - self._sent_s < self._patience_s:
+            return
+        elif self.fault:  # a stop that has begun goes on by itself
+            self._send_hold(Cause.BAD_STATE, self._now_ns)
+        elif quiet_s >= self._patience_s:
+            self._send_hold(Cause.NO_STATE, self._now_ns)
+
+    # What goes out
+
     def _pass_on(self, decision: Decision) -> None:
         assert self._guard is not None
-        command, cause = self._guard.allow(decision.command, decision.stamp_ns)
+        if not self._budget.admits(decision.episode):
+            self._end(self._budget.spent)
+            return
+        command, cause = self._guard.allow(decision.command, decision.stamp_ns, self._budget.window.left_s)
+        if not cause & (Cause.BAD_COMMAND | Cause.STALE_COMMAND):
+            self._spoke_s = steady_s()
         self._send(decision.executed(command, cause), cause)
 
-    def _send_hold(self, stamp_ns: int, cause: Cause) -> None:
-        if self._guard is None or not self._guard.can_hold:
-            return
-        self._send(Decision(stamp_ns, NO_EPISODE, 0, 0, np.zeros(3), self._guard.hold(), int(cause)), cause)
+    def _mind_the_late(self) -> None:
+        assert self._guard is not None
+        braked = self._guard.overdue()
+        if braked is not None:
+            self._send(_no_episode(self._latest_ns, *braked), braked[1])
+
+    def _send_hold(self, cause: Cause, now_ns: int, stamp_ns: int | None = None) -> None:
+        """One step of a stop at `now_ns`; recorded as the answer to the state of `stamp_ns`."""
+        if self._guard is not None and self._guard.can_hold:
+            stamp_ns = now_ns if stamp_ns is None else stamp_ns
+            self._send(_no_episode(stamp_ns, self._guard.hold(now_ns), cause), cause)
 
     def _send(self, decision: Decision, cause: Cause) -> None:
         self._commands.publish(messages.command_to_message(decision))
@@ -134,54 +250,143 @@ class GuardNode(SessionNode):
         if cause:
             self._interventions.update(cause.names())
 
-    def _check(self) -> None:
-        """On the steady clock: what to do when joint states stop coming, and the ROS clock perhaps with them."""
+    def _distrust(self, fault: str, cause: Cause, stamp_ns: int) -> None:
+        """Hold while joint states make no sense; if they go on like this, `_check` ends the window."""
         if self._guard is None:
             return
-        quiet_s = steady_s() - self._good_s
-        if quiet_s >= self.config.state_timeout_s:
-            self._end(self.fault or f"no joint_states for {quiet_s:.1f} s")
-        elif quiet_s >= self._patience_s and steady_s() - self._sent_s >= self._patience_s:
-            self._send_hold(self._latest_ns, Cause.SILENCE)
+        self.fault = fault
+        self.warn_once_a_second(f"holding: {fault}")
+        self._send_hold(cause, self._now_ns, stamp_ns)
+
+    def _end(self, reason: str, cause: Cause = Cause.NONE) -> None:
+        self._reason, self._end_cause = self._reason or reason, cause
+        self.trigger_deactivate()
+
+    def _close(self, reason: str) -> None:
+        """Bring the arm to rest, whatever else happens, and settle the account."""
+        if self._guard is None:
+            return
+        self._reason = self._reason or reason
+        now_ns, stamp_ns, cause = self._now_ns, self._latest_ns, self._end_cause
+        for passed_ns in range(0, LONGEST_STOP_NS, self.spec.period_ns):
+            self._send_hold(cause, now_ns + passed_ns, stamp_ns + passed_ns)
+            if self._guard.at_rest or not self._guard.can_hold:
+                break
+            cause = Cause.NONE
+            time.sleep(self.spec.period_s)
+        self._guard = None
+        self._ledger.charge(self._window_id, *self._budget.records())
+        self._ledger.flush()
+        self._publish_state("closed")
+        self.get_logger().info(f"window closed after {self._budget.window.used_s:.2f} s: {self._reason}")
+
+    # Judgements
+
+    def _require_order(self, names: Sequence[str]) -> None:
+        """Raise TurnRlError when the joints no longer stand in the window's first order: two drivers, or a new one."""
+        if self._names is None:
+            self._names = list(names)
+        elif names != self._names:
+            raise TurnRlError(f"joint_states changed its joints from {', '.join(self._names)} to {', '.join(names)}")
+
+    def _effort(self, message: JointNumbers) -> NDArray[np.float64] | None:
+        """Measured effort (n_joints,) where `high_load` asks for it. Raises TurnRlError when there is none."""
+        if not self.config.high_load:
+            return None
+        if len(message.effort) != len(message.name):
+            raise TurnRlError("joint_states has no effort, which high_load needs")
+        effort = dict(zip(message.name, message.effort, strict=True))
+        return np.array([effort[name] for name in self.spec.joint_names])
+
+    def _paid(self) -> bool:
+        """Whether the robot time used so far is on disk; asks for more in good time."""
+        charged_s, ahead_s = self._ledger.charged_s(self._window_id), self.config.charge_ahead_s
+        used_s = self._budget.used_s
+        more = charged_s - used_s < 0.5 * ahead_s and charged_s < self.config.window_s
+        if more and not self._ledger.busy:
+            self._ledger.charge(self._window_id, *self._budget.records(ahead_s))
+        if used_s > charged_s and self._simulated:  # simulated time may outrun the disk, and waits for it gladly
+            self._ledger.flush()
+            charged_s = self._ledger.charged_s(self._window_id)
+        return used_s <= charged_s
+
+    def _stood_still(self) -> bool:
+        """Whether this process itself was stopped for a while: what waits for it then is of the past, so it ends.
+
+        The arm was out of its hands meanwhile; a backlog of states and commands must not move it now.
+        """
+        now_s = steady_s()
+        gap_s, self._awake_s = now_s - self._awake_s, now_s
+        if gap_s >= self.config.state_timeout_s:
+            self._end(f"the guard itself stood still for {gap_s:.1f} s")
+            return True
+        return False
+
+    def _window_passed(self) -> bool:
+        return self._budget.window.tick(self._latest_ns, time.monotonic_ns())
+
+    @property
+    def _simulated(self) -> bool:
+        return bool(self.get_parameter("use_sim_time").value)
+
+    @property
+    def _now_ns(self) -> int:
+        """Now, on the clock of the joint states, also while they do not come."""
+        return self._latest_ns + round((steady_s() - self._good_s) * 1e9)
 
     @property
     def _patience_s(self) -> float:
         """Wall-clock silence of the arm before a hold. In simulated time a slow step is not silence."""
-        simulated = self.get_parameter("use_sim_time").value
-        return self.config.state_timeout_s if simulated else self.config.silence_periods * self.spec.period_s
+        silence_s = self.config.silence_periods * self.spec.period_s
+        return self.config.state_timeout_s if self._simulated else silence_s
 
-    def _end(self, reason: str) -> None:
-        self._reason = self._reason or reason
-        self.trigger_deactivate()
-
-    def _close(self, reason: str) -> None:
-        if self._guard is None:
-            return
-        self._reason = self._reason or reason
-        self._send_hold(self._latest_ns, Cause.NONE)
-        self._guard = None
-        self._publish_state("closed")
-        self.get_logger().info(f"window closed after {self._window.used_s:.2f} s: {self._reason}")
+    # What it says
 
     def _facts(self) -> dict[str, Any]:
+        grant, wear = self._budget.records()
+        window = self._budget.window
         return {
             "reason": self._reason,
             "fault": self.fault,
-            "window_s": self.config.window_s,
-            "used_s": self._window.used_s,
-            "left_s": self._window.left_s,
+            "estop": self._ledger.estop,
+            "window_id": self.config.window_id,
+            "window_s": window.used_s + window.left_s,
+            "used_s": window.used_s,
+            "left_s": window.left_s,
+            "spent": self._budget.spent,
+            "grant": grant,
+            "wear": wear,
             "until_ns": self._latest_ns,
             "interventions": dict(self._interventions),
         }
+
+    def _say_grant(self) -> None:
+        """Between windows: who sets another grant, or re-arms the e-stop, hears how things stand."""
+        if self._asked != self._told:
+            self._budget, self._told = self._make_budget(), self._asked
+            self._publish_state("inactive")
+
+    @property
+    def _asked(self) -> tuple[str, float, str]:
+        return self.config.window_id, self.config.window_s, self._ledger.estop
 
     def _publish_state(self, phase: str) -> None:
         self._state.publish(messages.state_to_message({"phase": phase, **self._facts()}))
 
     def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """For /diagnostics."""
-        if self.fault:
-            return ERROR, f"holding: {self.fault}", self._facts()
+        if self.fault or self._ledger.estop:
+            return ERROR, f"holding: {self.fault or self._estop.fault}", self._facts()
         return OK, "window open" if self._guard else "closed", self._facts()
+
+
+def ledger_path(config: GuardConfig) -> Path:
+    """Where budgets and e-stop are kept."""
+    return Path(config.ledger or Path(config.run_dir) / "guard.json").expanduser()
+
+
+def _no_episode(stamp_ns: int, command: NDArray[np.float64], cause: Cause) -> Decision:
+    return Decision(stamp_ns, NO_EPISODE, 0, 0, np.zeros(3), command, int(cause))
 
 
 def main(args: Sequence[str] | None = None) -> int:

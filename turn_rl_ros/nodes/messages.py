@@ -1,6 +1,5 @@
 """Messages to arrays and back, one pair of functions a type. No logic."""
 
-import hashlib
 import json
 import math
 from array import array
@@ -10,23 +9,21 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray, MultiArrayDimension, MultiArrayLayout, String, UInt8MultiArray
+from std_msgs.msg import MultiArrayDimension, String, UInt8MultiArray
 
-from turn_rl_ros.core.decision import Decision
+from turn_rl_ros.core.artifact import MAX_BYTES
+from turn_rl_ros.core.decision import LAYOUT, Decision
 from turn_rl_ros.core.errors import PolicyRejected, TurnRlError
+from turn_rl_ros.core.store import Parcel
+from turn_rl_ros.nodes.wire import JointNumbers, Numbers, encode_numbers
 
-_HEAD = 9
-"""Values before the command: sec, nanosec (a float64 cannot hold a stamp in ns), episode, step, behaviour,
-intervention, goal x y z."""
-
-
+_HASH, _SIGNATURE = "sha256:", "ed25519:"
 STAMP_LABEL = "stamp_ns:"
 """Begins the layout label of a controller command; the stamp of the joint state that it answers follows."""
 
 
 def stamp_ns(stamp: Any) -> int:
-    """builtin_interfaces/Time in nanoseconds."""
+    """builtin_interfaces/Time, or wire.Stamp, in nanoseconds."""
     return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
@@ -38,7 +35,7 @@ class JointStateReader:
         self._seen: list[str] | None = None
         self._index: list[int] | None = None
 
-    def read(self, message: JointState) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    def read(self, message: JointNumbers) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
         """Position (n,), velocity (n,), stamp in ns.
 
         Raises:
@@ -72,59 +69,53 @@ class JointStateReader:
         return None if names == list(self._wanted) else [names.index(name) for name in self._wanted]
 
 
-def decision_to_message(decision: Decision) -> Float64MultiArray:
-    """Lay a decision out as [sec, nanosec, episode, step, behaviour, intervention, goal x 3, command x n]."""
-    sec, nanosec = divmod(decision.stamp_ns, 1_000_000_000)
-    head = (sec, nanosec, decision.episode, decision.step, decision.behaviour, decision.intervention)
-    # An array of doubles is taken as it is; a list would be checked element by element.
-    return Float64MultiArray(layout=_LAYOUT, data=array("d", [*head, *decision.goal, *decision.command]))
+def decision_to_message(decision: Decision) -> bytes:
+    """A decision as `core.decision.LAYOUT` has it.
+
+    Returns:
+        A serialized Float64MultiArray, which a publisher takes as it is.
+    """
+    return encode_numbers(LAYOUT, array("d", decision.to_numbers()))
 
 
-def message_to_decision(message: Float64MultiArray) -> Decision:
+def message_to_decision(message: Numbers) -> Decision:
     """Inverse of `decision_to_message`; raises TurnRlError for a message that is too short."""
-    data = message.data
-    if len(data) < _HEAD:
-        raise TurnRlError(f"a decision has at least {_HEAD} values, this message has {len(data)}")
-    sec, nanosec, episode, step, behaviour, intervention = (int(value) for value in data[:6])
-    values = np.array(data)
-    return Decision(
-        stamp_ns=sec * 1_000_000_000 + nanosec,
-        episode=episode,
-        step=step,
-        behaviour=behaviour,
-        goal=values[6:_HEAD],
-        command=values[_HEAD:],
-        intervention=intervention,
-    )
+    return Decision.from_numbers(np.array(message.data))
 
 
-def command_to_message(decision: Decision) -> Float64MultiArray:
+def command_to_message(decision: Decision) -> bytes:
     """The command for the controller. ros2_control ignores the label; a simulation sees which state was answered."""
-    layout = MultiArrayLayout(dim=[MultiArrayDimension(label=f"{STAMP_LABEL}{decision.stamp_ns}")])
-    return Float64MultiArray(layout=layout, data=array("d", decision.command))
+    return encode_numbers(f"{STAMP_LABEL}{decision.stamp_ns}", array("d", decision.command))
 
 
-def policy_to_message(blob: bytes) -> UInt8MultiArray:
-    """An artifact for the wire, with its sha256 in the layout's label."""
-    message = UInt8MultiArray()
-    label = f"sha256:{hashlib.sha256(blob).hexdigest()}"
-    message.layout.dim = [MultiArrayDimension(label=label, size=len(blob), stride=len(blob))]
-    message.data.frombytes(blob)  # 20 us a MB; assigning a list takes 13 ms
+def policy_to_message(parcel: Parcel) -> UInt8MultiArray:
+    """An artifact for the wire, with its sha256, and its signature if any, in the labels of the layout."""
+    message, size = UInt8MultiArray(), len(parcel.blob)
+    message.layout.dim = [MultiArrayDimension(label=f"{_HASH}{parcel.sha256}", size=size, stride=size)]
+    if parcel.signature:
+        signed = MultiArrayDimension(label=f"{_SIGNATURE}{parcel.signature}", size=1, stride=1)
+        message.layout.dim = [*message.layout.dim, signed]
+    message.data.frombytes(parcel.blob)  # 20 us a MB; assigning a list takes 13 ms
     return message
 
 
-def message_to_policy(message: UInt8MultiArray) -> tuple[bytes, str]:
-    """Artifact bytes and the sha256 that the sender claims. Raises PolicyRejected when the label is missing."""
-    label = message.layout.dim[0].label if message.layout.dim else ""
-    if not label.startswith("sha256:"):
-        raise PolicyRejected("the policy message carries no 'sha256:...' label")
-    return bytes(message.data), label.removeprefix("sha256:")
+def message_to_policy(message: UInt8MultiArray) -> Parcel:
+    """What came, unchecked. Raises PolicyRejected when it is too large or carries no sha256."""
+    if len(message.data) > MAX_BYTES:
+        raise PolicyRejected(f"the policy message has {len(message.data)} bytes; at most {MAX_BYTES} are taken")
+    labels = [dimension.label for dimension in message.layout.dim]
+    sha256 = next((label.removeprefix(_HASH) for label in labels if label.startswith(_HASH)), "")
+    if len(sha256) != 64:
+        raise PolicyRejected(f"the policy message carries no {_HASH + '...'!r} label")
+    signature = next((label.removeprefix(_SIGNATURE) for label in labels if label.startswith(_SIGNATURE)), "")
+    return Parcel(bytes(message.data), sha256, signature)
 
 
-def goal_to_message(goal: NDArray[np.float64], stamp: Any, frame: str) -> PoseStamped:
+def goal_to_message(goal: NDArray[np.float64], stamp_ns: int, frame: str) -> PoseStamped:
     """A goal position in the frame of the arm's base, with the identity orientation."""
     message = PoseStamped()
-    message.header.stamp, message.header.frame_id = stamp, frame
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
+    message.header.frame_id = frame
     place = message.pose.position
     place.x, place.y, place.z = (float(value) for value in goal)
     return message
@@ -142,8 +133,3 @@ def message_to_state(message: String) -> dict[str, Any]:
     except ValueError:
         return {}
     return state if isinstance(state, dict) else {}
-
-
-_LAYOUT = MultiArrayLayout(
-    dim=[MultiArrayDimension(label="sec,nanosec,episode,step,behaviour,intervention,goal_x,goal_y,goal_z,command...")]
-)

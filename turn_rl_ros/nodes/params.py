@@ -28,7 +28,8 @@ def declare(node: Node, kind: type[Config], prefix: str = "") -> Config:
         name = prefix + item.name
         given = list(default) if isinstance(default, tuple) else default
         try:
-            values[item.name] = node.declare_parameter(name, given, _descriptor(item)).value
+            value = node.declare_parameter(name, given, _descriptor(item)).value
+            values[item.name] = given if value is None else value  # an empty list in a file arrives as no value
         except (InvalidParameterException, InvalidParameterTypeException, InvalidParameterValueException) as error:
             override = node._parameter_overrides.get(name)
             if override is not None:

@@ -12,10 +12,15 @@ from std_srvs.srv import Trigger
 
 from turn_rl_ros.core.config import param
 from turn_rl_ros.core.errors import TurnRlError
-from turn_rl_ros.core.store import PolicyStore
-from turn_rl_ros.data.dataset import load_dataset
+from turn_rl_ros.core.signature import SigningKey
+from turn_rl_ros.core.store import PolicyStore, read_parcel
+from turn_rl_ros.data.dataset import Loader
+from turn_rl_ros.learn.algorithms import ALGORITHMS, find_algorithm
 from turn_rl_ros.learn.config import TrainerConfig
-from turn_rl_ros.learn.train import Stopped, train
+from turn_rl_ros.learn.job import run_job
+from turn_rl_ros.learn.selection import SelectionConfig
+from turn_rl_ros.learn.settings import Settings
+from turn_rl_ros.learn.train import Stopped
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import ERROR, OK, Diagnosed, steady_s
 from turn_rl_ros.nodes.params import declare, declare_task, refuse_unknown
@@ -30,6 +35,7 @@ class TrainerNodeConfig:
 
     run_dir: str = param("runs/latest", "run directory; reads sessions/, writes policies/")
     seed: int = param(0, "seed of initial weights and batches", low=0, high=2**31 - 1)
+    private_key: str = param("", "PEM file of the Ed25519 key that signs policies; empty: not signed")
     once: bool = param(False, "train on what is there, publish, and exit")
 
 
@@ -40,10 +46,19 @@ class Trainer(Diagnosed, Node):
         super().__init__("trainer", **kwargs)
         self.spec = declare_task(self)
         self.config = declare(self, TrainerNodeConfig)
-        self._learning = declare(self, TrainerConfig)
+        learning, selection = declare(self, TrainerConfig), declare(self, SelectionConfig)
+        own: dict[str, Any] = {
+            name: declare(self, kind.Config, f"{name}.")
+            for name, kind in ALGORITHMS.items()
+            if kind.discrete == self.spec.discrete
+        }
+        find_algorithm(learning.algorithm, self.spec.discrete)
+        self._settings = Settings(learning, own[learning.algorithm], selection)
         refuse_unknown(self)
         self._run_dir = Path(self.config.run_dir).expanduser()
         self._store = PolicyStore(self._run_dir)
+        self._sessions = Loader(self._run_dir / "sessions", self.spec)
+        self._key = SigningKey(Path(self.config.private_key)) if self.config.private_key else None
         self.facts: dict[str, Any] = {"phase": "idle"}
         """What the training is at; replaced as a whole, so that another thread may read it."""
         self._thread: threading.Thread | None = None
@@ -55,7 +70,7 @@ class Trainer(Diagnosed, Node):
         self.create_timer(PROGRESS_PERIOD_S, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         latest = self._store.latest()
         if latest is not None:
-            self._policy.publish(messages.policy_to_message(latest.read_bytes()))
+            self._policy.publish(messages.policy_to_message(read_parcel(latest)))
         self._report()
         self.start_diagnostics()
         if self.config.once:
@@ -75,7 +90,7 @@ class Trainer(Diagnosed, Node):
         return response
 
     def _start(self) -> None:
-        self.facts = {"phase": "training", "step": 0, "steps": self._learning.steps}
+        self.facts = {"phase": "training", "step": 0, "steps": self._settings.learning.steps}
         self._report()
         self._thread = threading.Thread(target=self._train, name="training")
         self._thread.start()
@@ -83,21 +98,29 @@ class Trainer(Diagnosed, Node):
     def _train(self) -> None:
         started = steady_s()
         try:
-            dataset = load_dataset(self._run_dir / "sessions", self.spec)
+            dataset = self._sessions.load()
             turn = max(info.facts["turn"] for info in dataset.sessions) + 1
-            blob = train(
+            latest = self._store.latest()
+            decision = run_job(
                 dataset,
-                self._learning,
+                self._settings,
+                self._run_dir / "training",
                 turn=turn,
                 seed=self.config.seed,
+                deployed=latest.read_bytes() if latest else None,
                 progress=self._progress,
                 stop=self._stopping.is_set,
             )
-            path = self._store.save(turn, blob)
-            self._policy.publish(messages.policy_to_message(blob))
-            self.facts = {"phase": "done", "turn": turn, "file": str(path), "seconds": steady_s() - started}
+            why = decision.story["why"]
+            if decision.blob is None:
+                self.facts = {"phase": "withheld", "message": why}
+                self.get_logger().warning(f"no new policy, the deployed one stays: {why}")
+                return
+            path = self._store.save(turn, decision.blob, self._key)
+            self._policy.publish(messages.policy_to_message(read_parcel(path)))
+            self.facts = {"phase": "done", "turn": turn, "file": str(path), "why": why, "seconds": steady_s() - started}
             self.get_logger().info(
-                f"policy of turn {turn} from {len(dataset)} transitions in {steady_s() - started:.0f} s: {path}"
+                f"policy of turn {turn} from {len(dataset)} transitions in {steady_s() - started:.0f} s: {path}; {why}"
             )
         except Stopped:
             self.facts = {"phase": "stopped"}
@@ -111,7 +134,7 @@ class Trainer(Diagnosed, Node):
         finally:
             self._report()
             if self.config.once:
-                self.exit_code = 0 if self.facts["phase"] == "done" else 1
+                self.exit_code = 0 if self.facts["phase"] in ("done", "withheld") else 1
                 self.done = True
 
     def _progress(self, step: int, steps: int, metrics: Mapping[str, float]) -> None:

@@ -1,20 +1,19 @@
 """The report: figures and facts of a run in one HTML file that needs nothing beside it."""
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from turn_rl_ros import __version__
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.turns import TurnsConfig
 from turn_rl_ros.report.accounts import accounts_picture
 from turn_rl_ros.report.bounds import Best, best_known
+from turn_rl_ros.report.choices import choices
 from turn_rl_ros.report.coverage import coverage_picture
+from turn_rl_ros.report.deployed import deployed_story
 from turn_rl_ros.report.distance import distance_picture
 from turn_rl_ros.report.learning import learning_picture, success_interval
+from turn_rl_ros.report.page import render_page
 from turn_rl_ros.report.run import Evaluation, Run, Turn, read_run
 from turn_rl_ros.report.style import Picture
 from turn_rl_ros.report.visits import visits_picture
@@ -76,25 +75,17 @@ def draw(run: Run, best: Best | None) -> list[Picture]:
 
 def render(run: Run, best: Best | None, pictures: list[tuple[Picture, bytes]]) -> str:
     """The page as text; each picture comes with its PNG."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("turn_rl_ros.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    figures = [
-        {"picture": one, "uri": f"data:image/png;base64,{base64.b64encode(png).decode()}"} for one, png in pictures
-    ]
-    return environment.get_template("report.html.j2").render(
+    return render_page(
+        "report.html.j2",
+        pictures,
         run=run,
-        figures=figures,
         rows=[_row(run, turn) for turn in run.turns],
         tiles=_tiles(run, best),
+        choices=choices(run.path),
         goals=_held_out(run)[0],
         headline=_headline(run, best),
         success_means=_success_means(run),
-        version=__version__,
+        story=deployed_story(run.path),
     )
 
 

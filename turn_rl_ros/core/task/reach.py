@@ -1,5 +1,6 @@
 """Reach: bring the end effector of a serial arm to a goal position (as in panda-gym's Reach)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,13 @@ from turn_rl_ros.core.task.base import Array
 
 DAMPING = 0.05
 """Damping of the least-squares inverse (Nakamura and Hanafusa 1986), m/rad: bounds joint speed near singularities."""
+
+REWARDS: dict[str, Callable[[Array, float], Array]] = {
+    "both": lambda distance, radius: -(distance > radius).astype(np.float64) - distance,
+    "sparse": lambda distance, radius: -(distance > radius).astype(np.float64),
+    "dense": lambda distance, radius: -distance,
+}
+"""Reward of a step from the distance (...) after it and the success radius, in metres; two as in panda-gym."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,11 @@ class ReachConfig:
     goal_high: tuple[float, ...] = param(
         (0.7, 0.2, 0.4), "upper corner of the goal box in the base frame, x y z", unit="m"
     )
+    reward: str = param(
+        "both",
+        "sparse: -1 outside the success radius; dense: minus the distance; both: their sum",
+        choices=tuple(REWARDS),
+    )
     success_radius_m: float = param(0.05, "an episode that ends this close is a success", unit="m", low=0.001, high=1.0)
     rate_hz: float = param(20.0, "control rate", unit="Hz", low=0.1, high=1000.0)
     episode_steps: int = param(50, "steps in an episode", unit="steps", low=1, high=100000)
@@ -48,8 +61,7 @@ class ReachConfig:
 class Reach:
     """The reach task for the arm described by `spec` (made by `reach_spec`).
 
-    Reward of a step: `-(distance > success_radius) - distance`, distance in metres after the step. There is no terminal
-    state: the arm has to stay at the goal until the episode's clock runs out.
+    There is no terminal state: the arm has to stay at the goal until the episode's clock runs out.
     """
 
     def __init__(self, spec: TaskSpec) -> None:
@@ -59,6 +71,10 @@ class Reach:
         self.home = np.array(details["home"])
         self._goal_low, self._goal_high = np.array(details["goal_low"]), np.array(details["goal_high"])
         self._radius = float(details["success_radius_m"])
+        kind = details.get("reward", "both")
+        if kind not in REWARDS:
+            raise ConfigError(f"the spec has the reward {kind!r}; this version knows {', '.join(REWARDS)}")
+        self._reward = REWARDS[kind]
         self._joint_action = details["action"] == "joint_velocity"
         assert isinstance(spec.action, Box)
         self._action_low, self._action_high = np.array(spec.action.low), np.array(spec.action.high)
@@ -83,7 +99,7 @@ class Reach:
         return np.linalg.norm(goal - self.chain.position(joint_position), axis=-1)
 
     def reward(self, next_joint_position: Array, goal: Array) -> Array:
-        """`-(distance > radius) - distance`."""
+        """One of `REWARDS`, as the spec says."""
         return self.reward_at(self.achieved_goal(next_joint_position), goal)
 
     def with_goal(self, observation: NDArray[np.float32], goal: Array) -> NDArray[np.float32]:
@@ -92,9 +108,8 @@ class Reach:
         return np.concatenate([observation[..., :-3], offset], axis=-1)
 
     def reward_at(self, achieved_goal: Array, goal: Array) -> Array:
-        """`-(distance > radius) - distance`."""
-        distance = np.linalg.norm(goal - achieved_goal, axis=-1)
-        return -(distance > self._radius).astype(np.float64) - distance
+        """One of `REWARDS`, as the spec says."""
+        return self._reward(np.linalg.norm(goal - achieved_goal, axis=-1), self._radius)
 
     def terminated(self, next_joint_position: Array, goal: Array) -> NDArray[np.bool_]:
         """Never: reaching is not an end, staying is part of the task."""
@@ -161,6 +176,7 @@ def reach_spec(config: ReachConfig) -> TaskSpec:
             "home": list(config.home),
             "goal_low": list(config.goal_low),
             "goal_high": list(config.goal_high),
+            **({} if config.reward == "both" else {"reward": config.reward}),  # the rule when specs did not say
             "success_radius_m": config.success_radius_m,
             "chain": chain.to_details(),
             "robot_description_sha256": urdf_hash(text),

@@ -1,0 +1,42 @@
+"""Mutated artifacts are refused within 5 s and 64 MiB and run nothing; `make fuzz-policy` tries 10,000."""
+
+import os
+
+import numpy as np
+
+from benchmarks.fuzz_policy import batch, run, seeds
+from turn_rl_ros.core.artifact import MAX_BYTES, open_artifact, pack
+
+COUNT = int(os.environ.get("TURN_RL_FUZZ", "500"))
+
+
+def test_no_mutant_passes_crashes_hangs_swells_or_runs_anything():
+    found = run(COUNT)
+    assert set(found) <= {"refused", "forged"}, [line for line in found if line not in ("refused", "forged")]
+    assert found["refused"] > 0.8 * COUNT, "also with a hash of its own a mutant seldom passes"
+
+
+def test_the_limits_of_the_child_are_real(monkeypatch):
+    """The harness would see what it looks for: here a parser that takes 65 MiB, and one that opens a file."""
+    sound = seeds()
+    monkeypatch.setattr("benchmarks.fuzz_policy.try_one", lambda *_: str(len(bytearray(65 * 2**20))))
+    assert "MemoryError" in batch(range(1), sound)[0]
+    monkeypatch.setattr("benchmarks.fuzz_policy.try_one", lambda *_: open("/dev/null").name)  # noqa: SIM115, PTH123
+    assert "tried to open" in batch(range(1), sound)[0]
+
+
+def test_the_largest_artifact_fits_into_the_same_limit(monkeypatch):
+    (spec, _), _ = seeds()
+    hidden = (MAX_BYTES - 100_000) // 4 // 406
+    big = {
+        "w0": np.zeros((1, 400, hidden), dtype=np.float32),
+        "b0": np.zeros((1, 1, hidden)),
+        "w1": np.zeros((1, hidden, 5)),
+        "b1": np.zeros((1, 1, 5)),
+        "one_hot": np.array([20, 20]),
+    }
+    blob = pack("argmax_q", big, spec, np.zeros((2, 2), dtype=np.float32), {"turn": 1, "algorithm": "test"})
+    assert 0.95 * MAX_BYTES < len(blob) <= MAX_BYTES
+    monkeypatch.setattr("benchmarks.fuzz_policy.mutant", lambda *_: (spec, blob, blob))
+    monkeypatch.setattr("benchmarks.fuzz_policy.try_one", lambda *_: str(open_artifact(blob, spec).turn))
+    assert batch(range(1), seeds()) == ["1"]

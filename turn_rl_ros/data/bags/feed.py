@@ -1,0 +1,142 @@
+"""From the messages of a bag to pairs of states and commands, by the same pairing as in a live session."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from turn_rl_ros.core.assembler import PATIENCE, Pair, Pairing
+from turn_rl_ros.core.decision import Decision
+from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.spec import TaskSpec
+from turn_rl_ros.core.task import make_task
+from turn_rl_ros.data.bags.bounds import Bounds
+from turn_rl_ros.data.bags.commands import Answer, source
+from turn_rl_ros.data.bags.cuts import Cuts
+from turn_rl_ros.data.bags.decode import GOALS, JOINT_STATE, NUMBERS, TRAJECTORY, TWIST, Malformed, goal_reader
+from turn_rl_ros.data.bags.errors import BagError, Faults
+from turn_rl_ros.data.bags.mapping import Mapping
+from turn_rl_ros.data.bags.reader import Message
+from turn_rl_ros.data.bags.states import StateReader
+from turn_rl_ros.data.exchange.imports import UNKNOWN
+
+Array = NDArray[np.float64]
+
+
+class Feed:
+    """Takes the messages of a bag in their order and gives the pairs that they complete.
+
+    `faults` counts what was found wrong, `dropped` what the pairing left out for want of a partner.
+    """
+
+    def __init__(self, spec: TaskSpec, mapping: Mapping, topics: dict[str, str]) -> None:
+        """Check that the bag has what the mapping names. `topics`: type of each. Raises BagError."""
+        self.faults, self._mapping = Faults(), mapping
+        self.dropped: Counter[str] = Counter()
+        _require("states", mapping.states.topic, topics, (JOINT_STATE,))
+        self._states = StateReader(spec, mapping.states)
+        self.takes: dict[str, list[Callable[[Message], Iterable[Pair]]]] = {mapping.states.topic: [self._state]}
+        commands = mapping.commands
+        if commands.topic:
+            kinds = (NUMBERS,) if commands.kind == "guard" else (NUMBERS, JOINT_STATE, TRAJECTORY, TWIST)
+            _require("commands", commands.topic, topics, kinds)
+            if commands.time == "header" and topics[commands.topic] == NUMBERS:
+                raise BagError(f"{commands.topic} has no headers; write `time: receive` for commands in the mapping")
+            self.takes.setdefault(commands.topic, []).append(self._command)
+        self._commands = source(spec, commands, topics, (mapping.states.topic, mapping.states.time), self.faults)
+        task = make_task(spec)
+        self._bounds = Bounds(spec)
+        # Stands for a goal that only the end of an episode tells.
+        self._goal: Array | None = task.achieved_goal(task.home)
+        if mapping.goal.source == "topic" and mapping.goal.topic:
+            _require("goal", mapping.goal.topic, topics, GOALS)
+            self._goal = None
+            self._read_goal = goal_reader(topics[mapping.goal.topic])
+            self.takes.setdefault(mapping.goal.topic, []).append(self._on_goal)
+        if mapping.episodes.topic:
+            _require("episodes", mapping.episodes.topic, topics, ())
+            self.takes.setdefault(mapping.episodes.topic, []).append(self._on_episode)
+        self._cuts, self._period_ns = Cuts(mapping.episodes, spec), spec.period_ns
+        self._topic = commands.topic or mapping.states.topic
+        self._pairing = Pairing(spec.period_ns)
+        self._latest_ns = 0
+
+    def take(self, message: Message) -> list[Pair]:
+        """Take in a message; a faulty one is counted and completes nothing."""
+        pairs: list[Pair] = []
+        self.faults.messages[message.topic] = message.number
+        for take in self.takes[message.topic]:
+            try:
+                pairs += take(message)
+            except TurnRlError as error:
+                cause = error.cause if isinstance(error, Malformed) else "malformed"
+                self.faults.note(cause, message.topic, message.number, str(error))
+        return pairs
+
+    def finish(self) -> list[Pair]:
+        """The recording is over: complete what can be."""
+        return self._seam(0)
+
+    def _state(self, message: Message) -> Iterable[Pair]:
+        state = self._states.read(message)
+        pairs: list[Pair] = []
+        if wrong := self._states.follow(state):
+            back = state.stamp_ns < self._latest_ns
+            if not back or self._latest_ns - state.stamp_ns > PATIENCE * self._period_ns:
+                self.faults.note("clock_back" if back else "jump", message.topic, message.number, wrong)
+                pairs += self._seam(message.number)
+        self._latest_ns = state.stamp_ns
+        pairs += self._pairing.state(state.position, state.velocity, state.stamp_ns)
+        answers = self._commands.seen(state, message.number)
+        return pairs + self._decide(answers) if answers else pairs
+
+    def _command(self, message: Message) -> Iterable[Pair]:
+        return self._decide(self._commands.heard(message))
+
+    def _on_goal(self, message: Message) -> Iterable[Pair]:
+        self._goal = self._read_goal(message.raw)
+        return ()
+
+    def _on_episode(self, message: Message) -> Iterable[Pair]:
+        self._cuts.begin()
+        return ()
+
+    def _decide(self, answers: Iterable[Answer | Decision]) -> list[Pair]:
+        pairs: list[Pair] = []
+        for answer in answers:
+            decision = answer if isinstance(answer, Decision) else self._decision(answer)
+            if decision is not None:
+                pairs += self._pairing.executed(decision)
+        return pairs
+
+    def _decision(self, answer: Answer) -> Decision | None:
+        """What the executor and the guard would have said."""
+        state, cause, told = answer.state, "", ""
+        if self._goal is None:
+            cause, told = "no_goal", f"no goal came before it on {self._mapping.goal.topic}"
+        elif told := self._bounds.outside(answer):
+            cause = "outside_bounds"
+        if cause or self._goal is None:
+            self.faults.note(cause, self._topic, answer.number, told)
+            return None
+        episode, step, gap_s = self._cuts.place(state.stamp_ns, self._goal)
+        if gap_s:
+            told = f"{gap_s:.1f} s without a usable command before it; the episode ends there"
+            self.faults.note("command_gap", self._topic, answer.number, told)
+        return Decision(state.stamp_ns, episode, step, UNKNOWN, self._goal, answer.command)
+
+    def _seam(self, number: int) -> list[Pair]:
+        """Nothing before continues after: complete what can be, and begin anew."""
+        pairs = self._decide(self._commands.flush()) + self._pairing.finish()
+        self.dropped += self._pairing.dropped
+        self._pairing = Pairing(self._period_ns)
+        self._cuts.begin()
+        return pairs
+
+
+def _require(what: str, topic: str, topics: dict[str, str], kinds: tuple[str, ...]) -> None:
+    if topic not in topics:
+        raise BagError(f"the bag has no topic {topic!r} for {what}; it has {', '.join(sorted(topics)) or 'no topics'}")
+    if kinds and topics[topic] not in kinds:
+        raise BagError(f"{topic} has the type {topics[topic]}; {what} can be read from {', '.join(kinds)}")
