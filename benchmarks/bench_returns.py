@@ -101,13 +101,12 @@ def compare(problem: Problem, seeds: int, steps: int, workers: Sequence[Worker],
             values.append(answer["value"])
             bars.advance(theirs_bar)
     everyone = [*policies["ours"], *policies["theirs"], UniformPolicy(problem.data.spec)]
-    found: Found = {"own value at the starts": {
-        "ours": [run.metrics["initial_value"] for run in runs], "theirs": values, "random": None, "unit": "reward",
-    }}  # fmt: skip
+    own_values = [run.metrics["initial_value"] for run in runs]
+    found: Found = {"own value at the starts": {"ours": own_values, "theirs": values, "random": None, "unit": "reward"}}
     for what, (unit, judge) in problem.judges.items():
         scores = judge(everyone).tolist()
         found[what] = {"ours": scores[:seeds], "theirs": scores[seeds:-1], "random": scores[-1], "unit": unit}
-    return found
+    return {what: {**one, "steps": steps} for what, one in found.items()}
 
 
 def received(path: Path, inputs: Inputs, spec: TaskSpec, answer: Mapping[str, Any]) -> Policy:
@@ -125,20 +124,24 @@ def mean(scores: Array) -> float:
 
 
 def rows(results: dict[str, Found]) -> list[Row]:
-    """One row a problem and judge; met unless the interval of the difference lies below zero."""
+    """One row a problem and judge; met unless the interval of the difference lies below zero.
+
+    The ratio is that of normalised scores, zero of which is what random actions are worth.
+    """
     table = []
     for problem, found in results.items():
         for what, one in found.items():
             ours, theirs = np.array(one["ours"]), np.array(one["theirs"])
             (value, *inside), (reference, *their_inside) = (interval(x[:, None], mean) for x in (ours, theirs))
-            text = f"{problem}, {what}, 95 % {_span(inside)}"
+            text = f"{problem}, {what} after {one['steps']} steps, 95 % {_span(inside)}"
             against = f"{D3RLPY}, 95 % {_span(their_inside)}"
             if one["random"] is None:  # no truth to hold it against: told, not judged
                 table.append(Row(text, round(value, 3), one["unit"], against, round(reference, 3), None, None, True))
                 continue
             less, low, high = interval(np.stack([ours, theirs], 1), lambda x: float(x[:, 0].mean() - x[:, 1].mean()))
             text += f"; less theirs {less:+.3g} ({_span((low, high))}); random {one['random']:.3g}"
-            ratio = round((value - one["random"]) / (reference - one["random"]), 3)
+            above = reference - one["random"]  # not positive where an estimate flatters random actions: then no ratio
+            ratio = round((value - one["random"]) / above, 3) if above > 0 else None
             table.append(Row(text, round(value, 3), one["unit"], against, round(reference, 3), ratio, 1.0, high >= 0))
     return table
 

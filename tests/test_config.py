@@ -10,7 +10,7 @@ import yaml
 from sim.arm_node import ArmConfig
 from turn_rl_ros.core.config import from_mapping, scenario_section
 from turn_rl_ros.core.exploration import BehaviourConfig
-from turn_rl_ros.core.guard import GuardConfig
+from turn_rl_ros.core.guard.guard import GuardConfig
 from turn_rl_ros.core.pilot import PilotConfig
 from turn_rl_ros.core.rollback import TrialConfig
 from turn_rl_ros.core.scenario import SCENARIOS

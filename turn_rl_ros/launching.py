@@ -17,7 +17,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from turn_rl_ros.core.config import from_mapping, scenario_section
-from turn_rl_ros.core.guard import GuardConfig
+from turn_rl_ros.core.guard.guard import GuardConfig
 from turn_rl_ros.core.scenario import SCENARIOS, choose_env, scenario_file, shipped_file, write_scenario
 from turn_rl_ros.core.task import make_spec
 from turn_rl_ros.core.turns import TurnsConfig

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from turn_rl_ros.core.budget import WEAR_SPENT, WINDOW_SPENT, Budget, Window
-from turn_rl_ros.core.guard_config import GuardConfig
+from turn_rl_ros.core.guard.budget import WEAR_SPENT, WINDOW_SPENT, Budget, Window
+from turn_rl_ros.core.guard.config import GuardConfig
 from turn_rl_ros.core.task import make_spec
 
 PERIOD_NS = 50_000_000

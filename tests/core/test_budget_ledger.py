@@ -10,7 +10,7 @@ import time
 import pytest
 
 from turn_rl_ros.core.errors import ConfigError
-from turn_rl_ros.core.ledger import Ledger
+from turn_rl_ros.core.guard.ledger import Ledger
 
 WEAR = {"seconds": 3.0}
 
@@ -81,7 +81,7 @@ def test_a_disk_that_refuses_is_a_fault_and_nothing_counts_as_charged(path, tmp_
 def test_killed_at_any_moment_the_ledger_never_says_less_than_it_said_before_use(path):
     """A process charges a second ahead, waits for the disk, then uses it; killed at random, it is never short."""
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom turn_rl_ros.core.ledger import Ledger\n"
+        "import sys, time\nfrom pathlib import Path\nfrom turn_rl_ros.core.guard.ledger import Ledger\n"
         "ledger = Ledger(Path(sys.argv[1]), 'panda')\nused = ledger.grant('w').get('seconds', 0)\n"
         "while True:\n    ledger.charge('w', {'seconds': used + 1}, {})\n"
         "    while ledger.charged_s('w') < used + 1: time.sleep(1e-4)\n    used += 1\n    print(used, flush=True)\n"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from turn_rl_ros.core.errors import ConfigError
-from turn_rl_ros.core.guard import Cause, Guard, GuardConfig
+from turn_rl_ros.core.guard.guard import Cause, Guard, GuardConfig
 from turn_rl_ros.core.task import make_spec
 
 PERIOD_NS = 50_000_000

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from turn_rl_ros.core.limits import approach
+from turn_rl_ros.core.guard.limits import approach
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from turn_rl_ros.core.guard import Guard
-from turn_rl_ros.core.guard_config import GuardConfig
+from turn_rl_ros.core.guard.config import GuardConfig
+from turn_rl_ros.core.guard.guard import Guard
 from turn_rl_ros.core.task import make_spec
 
 pytest.importorskip("pybullet", reason="PyBullet is not installed")

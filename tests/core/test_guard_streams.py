@@ -8,8 +8,8 @@ they do what they were told last, until they are told otherwise.
 import numpy as np
 import pytest
 
-from turn_rl_ros.core.guard import Guard
-from turn_rl_ros.core.guard_config import GuardConfig
+from turn_rl_ros.core.guard.config import GuardConfig
+from turn_rl_ros.core.guard.guard import Guard
 from turn_rl_ros.core.spec import Box, TaskSpec
 
 JOINTS, RUNS, TICKS = 1000, 50, 60

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from turn_rl_ros.core.guard import Cause, Guard
-from turn_rl_ros.core.guard_config import GuardConfig
+from turn_rl_ros.core.guard.config import GuardConfig
+from turn_rl_ros.core.guard.guard import Cause, Guard
 from turn_rl_ros.core.robot import KinematicChain
 from turn_rl_ros.core.task import make_spec
 

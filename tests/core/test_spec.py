@@ -2,7 +2,7 @@ import pytest
 
 from turn_rl_ros.core.config import from_mapping, scenario_section
 from turn_rl_ros.core.errors import ConfigError, SpecMismatch, TurnRlError
-from turn_rl_ros.core.guard import GuardConfig
+from turn_rl_ros.core.guard.guard import GuardConfig
 from turn_rl_ros.core.spec import Box, TaskSpec
 from turn_rl_ros.core.task import make_spec
 

@@ -132,8 +132,10 @@ def run_limited(work, items):
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, used + 2**30))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
         for item in batch:
-            signal.alarm(5)
+            signal.setitimer(signal.ITIMER_PROF, 5)  # of processor time: a busy machine is not a hang
+            signal.alarm(60)
             try:
                 work(item)
                 line = "ok"

@@ -9,7 +9,7 @@ from quality_data import EPISODES, ROWS, STEPS, arm_data, arm_rows, arm_sessions
 from typer.testing import CliRunner
 
 from turn_rl_ros.commands.data import app
-from turn_rl_ros.core.guard import Cause
+from turn_rl_ros.core.guard.guard import Cause
 from turn_rl_ros.data import quality
 from turn_rl_ros.data.quality import Severity
 from turn_rl_ros.data.session import SessionWriter

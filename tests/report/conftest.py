@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sim import make_env
-from turn_rl_ros.core.guard import Cause
+from turn_rl_ros.core.guard.guard import Cause
 from turn_rl_ros.core.task import make_spec
 from turn_rl_ros.core.transition import Transition
 from turn_rl_ros.data.session import SessionWriter

@@ -12,7 +12,7 @@ from sensor_msgs.msg import JointState
 
 from turn_rl_ros.core.decision import Decision
 from turn_rl_ros.core.errors import ConfigError
-from turn_rl_ros.core.guard import Cause
+from turn_rl_ros.core.guard.guard import Cause
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.guard import GuardNode
 from turn_rl_ros.nodes.spin import make_executor

@@ -15,8 +15,8 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from turn_rl_ros.core.budget import WEAR_SPENT, WINDOW_SPENT
 from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.guard.budget import WEAR_SPENT, WINDOW_SPENT
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.store import PolicyStore
 from turn_rl_ros.core.turns import Score, Session, TurnsConfig

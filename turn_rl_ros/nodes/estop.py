@@ -15,8 +15,8 @@ from std_msgs.msg import Bool
 from std_srvs.srv import SetBool
 
 from turn_rl_ros.core.errors import ConfigError
-from turn_rl_ros.core.guard_config import GuardConfig
-from turn_rl_ros.core.ledger import Ledger
+from turn_rl_ros.core.guard.config import GuardConfig
+from turn_rl_ros.core.guard.ledger import Ledger
 from turn_rl_ros.nodes import topics
 
 

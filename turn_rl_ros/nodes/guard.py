@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
-from turn_rl_ros.core.budget import WINDOW_SPENT, Budget, Window
 from turn_rl_ros.core.decision import NO_EPISODE, Decision
 from turn_rl_ros.core.errors import ConfigError, TurnRlError
-from turn_rl_ros.core.guard import Cause, Guard
-from turn_rl_ros.core.guard_config import GuardConfig
-from turn_rl_ros.core.ledger import Ledger
+from turn_rl_ros.core.guard.budget import WINDOW_SPENT, Budget, Window
+from turn_rl_ros.core.guard.config import GuardConfig
+from turn_rl_ros.core.guard.guard import Cause, Guard
+from turn_rl_ros.core.guard.ledger import Ledger
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import ERROR, OK, SessionNode, steady_s
 from turn_rl_ros.nodes.estop import EStop

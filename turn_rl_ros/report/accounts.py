@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from turn_rl_ros.core.behaviour import BEHAVIOURS
-from turn_rl_ros.core.guard import Cause
+from turn_rl_ros.core.guard.guard import Cause
 from turn_rl_ros.report.run import Run
 from turn_rl_ros.report.style import CYCLE, Picture, panels, stacked
 

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from turn_rl_ros.core.assembler import STRETCH
+from turn_rl_ros.core.assembler import PATIENCE, STRETCH
 from turn_rl_ros.core.decision import Decision
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task import make_task
@@ -81,7 +81,8 @@ class Commanded:
         self._same_clock = mapping.time == states_time
         self._task, self._rate, self._interface = make_task(spec), spec.rate_hz, spec.command_interface
         self._stale_ns = STRETCH * spec.period_ns
-        self._last: State | None = None
+        self._kept_ns = PATIENCE * spec.period_ns
+        self._states: deque[State] = deque()
         self._waiting: deque[tuple[int, Array, int]] = deque()
         if self._twist and spec.action.names != ("vx", "vy", "vz"):
             raise BagError(f"{mapping.topic} has velocities of the end effector; the task needs action: ee_velocity")
@@ -95,33 +96,36 @@ class Commanded:
             chosen = sample.velocity if self._given == "velocity" else sample.position
             values = self._pick(sample.names, chosen, self._given)
         if not self._header:
-            return self._answer(message.receive_ns, values, message.number)
+            return self._answer(self._states[-1] if self._states else None, message.receive_ns, values, message.number)
         self._waiting.append((stamp_of(sample.stamp_ns, message), values, message.number))
-        return ()
+        return list(self._resolve(self._states[-1].stamp_ns)) if self._states else ()
 
     def seen(self, state: State, number: int) -> Iterable[Answer]:
         """The commands that came after the state before this one."""
         answers = list(self._resolve(state.stamp_ns)) if self._waiting else ()
-        self._last = state
+        self._states.append(state)
+        while self._states[0].stamp_ns < state.stamp_ns - self._kept_ns:
+            self._states.popleft()
         return answers
 
     def flush(self) -> Iterable[Answer]:
         """The commands after the last state."""
         answers = list(self._resolve(2**63))
-        self._last = None
+        self._states.clear()
         return answers
 
     def _resolve(self, before_ns: int) -> Iterator[Answer]:
         while self._waiting and self._waiting[0][0] < before_ns:
-            yield from self._answer(*self._waiting.popleft())
+            when_ns, values, number = self._waiting.popleft()
+            before = (state for state in reversed(self._states) if state.stamp_ns <= when_ns)
+            yield from self._answer(next(before, None), when_ns, values, number)
 
-    def _answer(self, when_ns: int, values: Array, number: int) -> Iterable[Answer]:
-        state = self._last
+    def _answer(self, state: State | None, when_ns: int, values: Array, number: int) -> Iterable[Answer]:
         if state is None:
-            self._faults.note("no_state", self._topic, number, "no joint state came before it")
+            self._faults.note("no_state", self._topic, number, "no joint state came before it, or long ago")
             return ()
         waited = when_ns - (state.stamp_ns if self._header else state.receive_ns)
-        if self._same_clock and not 0 <= waited <= self._stale_ns:
+        if self._same_clock and waited > self._stale_ns:
             text = f"the joint state before it is {waited / 1e9:.3f} s old"
             self._faults.note("stale_state", self._topic, number, text)
             return ()

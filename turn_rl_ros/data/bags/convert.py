@@ -71,7 +71,8 @@ def _import(path: Path, sessions: NewSessions, spec: TaskSpec, mapping: Mapping,
     except BagError as error:
         raise BagError(f"{path}: {error}") from error
     origin = {"file": path.name, "sha256": source.sha256(path), "format": "rosbag2", "mapping": asdict(mapping)}
-    files, counts, told = [], [], Counter[str]()
+    files: list[Path] = []
+    counts, told = [], Counter[str]()
     for began_ns, rows in _sessions(progress(bag.messages(feed.takes)), feed, rows_of):
         drops = Counter(feed.faults.drops()) + feed.dropped
         facts = {

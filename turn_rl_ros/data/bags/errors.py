@@ -20,9 +20,9 @@ class Faults:
         """By cause and topic."""
         self.messages: dict[str, int] = {}
         """How many messages each topic had so far."""
-        self._first: dict[tuple[str, str], str] = {}
+        self._told: dict[tuple[str, str], tuple[float, str]] = {}
 
-    def note(self, cause: str, topic: str, number: int, detail: str) -> None:
+    def note(self, cause: str, topic: str, number: int, detail: str, size: float = 0.0) -> None:
         """Count one fault.
 
         Args:
@@ -30,11 +30,12 @@ class Faults:
             topic: where it is.
             number: of the message on its topic, from 1.
             detail: what is wrong with this message.
+            size: of faults of one cause and topic, the first of the largest is told in full.
         """
         key = cause, topic
         self.counts[key] += 1
-        if key not in self._first:
-            self._first[key] = f"{topic}, message {number}: {detail}"
+        if key not in self._told or size > self._told[key][0]:
+            self._told[key] = size, f"{topic}, message {number}: {detail}"
 
     def drops(self) -> dict[str, int]:
         """How often each cause occurred, over all topics."""
@@ -47,6 +48,6 @@ class Faults:
         """One line a cause and topic; first what befell the largest share of its topic."""
         share = {key: count / max(1, self.messages.get(key[1], 0)) for key, count in self.counts.items()}
         return [
-            self._first[key] + (f" ({self.counts[key]} such messages)" if self.counts[key] > 1 else "")
+            self._told[key][1] + (f" ({self.counts[key]} such messages)" if self.counts[key] > 1 else "")
             for key in sorted(share, key=lambda key: -share[key])
         ]

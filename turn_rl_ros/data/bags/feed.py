@@ -99,7 +99,7 @@ class Feed:
         return ()
 
     def _on_episode(self, message: Message) -> Iterable[Pair]:
-        self._cuts.begin()
+        self._cuts.begin(pause=True)
         return ()
 
     def _decide(self, answers: Iterable[Answer | Decision]) -> list[Pair]:
@@ -123,7 +123,7 @@ class Feed:
         episode, step, gap_s = self._cuts.place(state.stamp_ns, self._goal)
         if gap_s:
             told = f"{gap_s:.1f} s without a usable command before it; the episode ends there"
-            self.faults.note("command_gap", self._topic, answer.number, told)
+            self.faults.note("command_gap", self._topic, answer.number, told, size=gap_s)
         return Decision(state.stamp_ns, episode, step, UNKNOWN, self._goal, answer.command)
 
     def _seam(self, number: int) -> list[Pair]:

@@ -1,5 +1,6 @@
 """One storage file of a bag: whole, compressed, with a write-ahead log beside it, or broken off."""
 
+import os
 import re
 import shutil
 import sqlite3
@@ -71,7 +72,7 @@ def open_storage(file: Path, scratch: Path) -> tuple[Storage, str]:
         try:
             storage.open()
         except Exception as error:  # a damaged file makes the library raise almost anything
-            storage, why = (_Broken if file.suffix == ".db3" else _mended(scratch))(file), _line(error)
+            storage, why = (_cut_database if file.suffix == ".db3" else _cut_mcap)(file, scratch), _line(error)
             storage.open()
             return storage, f"{file.name} was not finished ({why}): it is read as far as it goes"
     except Exception as error:
@@ -129,31 +130,36 @@ class _Broken:
                 yield by_id[topic], stamp, raw
 
 
-def _mended(scratch: Path) -> Any:
-    """Makes the reader of an MCAP file without an end: of a copy with all its whole records, and an end."""
+def _cut_database(file: Path, scratch: Path) -> Storage:
+    """Reads a copy of the whole pages: of one that is cut SQLite would take the missing bytes as zeros."""
+    with file.open("rb") as start:
+        page = int.from_bytes(start.read(18)[16:], "big")
+    target = scratch / f"mended-{file.name}"
+    shutil.copyfile(file, target)
+    size = 65536 if page == 1 else max(page, 512)  # https://sqlite.org/fileformat.html, 1.3
+    os.truncate(target, file.stat().st_size // size * size)
+    return _Broken(target)
 
-    def make(file: Path) -> Storage:
-        target = scratch / f"mended-{file.name}"
-        with file.open("rb") as broken, target.open("wb") as whole:
-            broken.seek(0, 2)
-            size, end = broken.tell(), len(MCAP_MAGIC)
-            while end + 9 <= size:
-                broken.seek(end)
-                head = broken.read(9)
-                after = end + 9 + int.from_bytes(head[1:], "little")
-                if after > size or head[0] in (0x02, 0x0F):
-                    break
-                end = after
-            broken.seek(0)
-            shutil.copyfileobj(broken, whole)
-            whole.truncate(end)
+
+def _cut_mcap(file: Path, scratch: Path) -> Storage:
+    """Reads a copy of the whole records with an end put to it."""
+    target = scratch / f"mended-{file.name}"
+    shutil.copyfile(file, target)
+    with target.open("r+b") as whole:
+        size, end = file.stat().st_size, len(MCAP_MAGIC)
+        while end + 9 <= size:
             whole.seek(end)
-            whole.write(_MCAP_END + MCAP_MAGIC)
-        reader: Any = McapReader(target)
-        reader.messages = reader.messages_scan  # without an index the order is that of the file
-        return reader
-
-    return make
+            head = whole.read(9)
+            after = end + 9 + int.from_bytes(head[1:], "little")
+            if after > size or head[0] in (0x02, 0x0F):
+                break
+            end = after
+        whole.truncate(end)
+        whole.seek(end)
+        whole.write(_MCAP_END + MCAP_MAGIC)
+    reader: Any = McapReader(target)
+    reader.messages = reader.messages_scan  # without an index the order is that of the file
+    return reader
 
 
 def _line(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from turn_rl_ros.core.guard import Cause
+from turn_rl_ros.core.guard.guard import Cause
 from turn_rl_ros.core.spec import Box
 from turn_rl_ros.data.dataset import Dataset
 from turn_rl_ros.data.quality.finding import Check, Marks, NotApplicable, Severity, session_bounds

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.errors import ConfigError
-from turn_rl_ros.core.guard_config import NO_FLOOR, GuardConfig
-from turn_rl_ros.core.limits import SLACK
+from turn_rl_ros.core.guard.config import NO_FLOOR, GuardConfig
+from turn_rl_ros.core.guard.limits import SLACK
 from turn_rl_ros.core.robot import KinematicChain
 from turn_rl_ros.core.spec import TaskSpec
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.errors import ConfigError
-from turn_rl_ros.core.guard_config import GuardConfig
+from turn_rl_ros.core.guard.config import GuardConfig
 from turn_rl_ros.core.spec import TaskSpec
 
 Array = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Budgets: how long a window lasts, and how much an arm may be used. Counted here, kept on disk by `core.ledger`."""
+"""Budgets: how long a window lasts, and how much an arm may be used. Counted here, kept by `core.guard.ledger`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.decision import NO_EPISODE
-from turn_rl_ros.core.guard_config import GuardConfig
+from turn_rl_ros.core.guard.config import GuardConfig
 from turn_rl_ros.core.spec import TaskSpec
 
 Array = NDArray[np.float64]

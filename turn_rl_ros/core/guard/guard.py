@@ -11,10 +11,10 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import ArrayLike
 
-from turn_rl_ros.core.guard_config import GuardConfig
-from turn_rl_ros.core.limits import SLACK, Array, JointLimits, clamp
+from turn_rl_ros.core.guard.config import GuardConfig
+from turn_rl_ros.core.guard.limits import SLACK, Array, JointLimits, clamp
+from turn_rl_ros.core.guard.workspace import make_workspace
 from turn_rl_ros.core.spec import TaskSpec
-from turn_rl_ros.core.workspace import make_workspace
 
 SHARES = np.linspace(1.0, 0.0, 17)[:, None]
 """How much of the way from stopping to the wanted motion is tried when that motion does not fit."""
