@@ -59,6 +59,7 @@ setup(
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch")),
         (f"{SHARE}/config", files("config")),
+        (f"{SHARE}/config/mappings", files("config/mappings")),
     ],
     zip_safe=False,
     install_requires=[

@@ -1,6 +1,7 @@
 """`turn-rl bag`: from a bag over a drafted mapping to sessions, and what a user can get wrong."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,9 @@ from turn_rl_ros.cli import app
 from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.data.bags.mapping import Mapping, mapping_text, read_mapping
 from turn_rl_ros.data.dataset import load_dataset
+
+EXAMPLES = Path(__file__).parents[2] / "config" / "mappings"
+RATE = mapping_text(Mapping()).splitlines()[0]
 
 
 def run(*arguments):
@@ -76,6 +80,13 @@ def test_a_written_mapping_reads_back_as_it_was(tmp_path):
     read = read_mapping(path)
     assert read == Mapping(12.5, mapping.states, read.commands, mapping.goal, mapping.episodes)
     assert (read.commands.topic, read.commands.kind, read.commands.joints) == ("/c", "position", ())
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_each_example_has_every_parameter_with_what_it_means(path):
+    text = path.read_text()
+    why = "\n".join(line.removeprefix("# ") for line in text.splitlines()[: text.splitlines().index(RATE)])
+    assert mapping_text(read_mapping(path), why) == text
 
 
 @pytest.mark.parametrize(

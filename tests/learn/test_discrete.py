@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from turn_rl_ros.core.artifact import open_artifact
+from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.core.task import make_spec, make_task
 from turn_rl_ros.core.task.grid import CELL_M
 from turn_rl_ros.data.dataset import Dataset
@@ -153,3 +154,8 @@ def without(data, rows):
 def picked(data, order):
     columns = {k: v[order] for k, v in vars(data).items() if isinstance(v, np.ndarray)}
     return replace(data, **columns)
+
+
+def test_a_layer_norm_that_the_delivered_policy_would_not_have_is_refused(corridor_data):
+    with pytest.raises(ConfigError, match="layer_norm is for critics"):
+        policy_of(corridor_data, replace(TABULAR, algorithm="dqn", layer_norm=True))

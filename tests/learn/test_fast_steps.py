@@ -57,7 +57,7 @@ CASES = [
     ("iql", IqlConfig(), {}),
     ("iql", IqlConfig(expectile=0.9, beta=30.0), {"layer_norm": True, "clamp_targets": True}),
     ("discrete_cql", DiscreteCqlConfig(), {}),
-    ("discrete_cql", DiscreteCqlConfig(alpha=0.1), {"layer_norm": True, "clamp_targets": True}),
+    ("discrete_cql", DiscreteCqlConfig(alpha=0.1), {"clamp_targets": True}),
 ]
 
 

@@ -91,7 +91,7 @@ def qr_dqn(q, target, _, s, a, r, n, d, own, u):
                 u_kj = r[i] + (0.0 if d[i] else DISCOUNT * best[j].item()) - theta[k]
                 huber = 0.5 * u_kj**2 if abs(u_kj) <= kappa else kappa * (abs(u_kj) - 0.5 * kappa)
                 level = (k + 0.5) / count
-                loss = loss + abs(level - float(u_kj < 0)) * huber / kappa / count / ROWS
+                loss = loss + abs(level - float(u_kj < 0)) * huber / count / ROWS
     return loss
 
 

@@ -155,7 +155,8 @@ def test_all_seeds_can_be_delivered_as_one(corridor_spec, corridor_data):
 def test_a_policy_that_carries_its_values_is_asked_itself(corridor_spec, corridor_data):
     blob = grid_policy(corridor_spec, [1, 2, 0, 0, 0], [0, 0, 4, 0, 0], [6, 0, 0, 0, 0])
     policy = open_artifact(blob, corridor_spec).policy
-    assert initial_value(policy, Run(0, {}, {}), corridor_data) == pytest.approx((2 + 4 + 6) / 3)
+    assert initial_value(policy, Run(0, {}, {"q_data": 1.0}), corridor_data) == pytest.approx((2 + 4 + 6) / 3)
+    assert np.isnan(initial_value(policy, Run(0, {}, {"imitation": 1.0}), corridor_data))  # logits are no values
 
 
 def test_estimates_go_by_their_own_discount(corridor_spec, corridor_data):

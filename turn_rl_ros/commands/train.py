@@ -40,8 +40,13 @@ def train(
 
         turn-rl train runs/demo --algo iql --seeds 5 --deploy estimate
 
+        turn-rl train runs/demo --seeds 5 --deploy robot      # here: the best seed in the simulator
+
         turn-rl train runs/demo --set cql.alpha=0.1 --set steps=20000 --out /tmp/conservative
     """
+    from turn_rl_ros.core.artifact import open_artifact
+    from turn_rl_ros.core.evaluation import evaluate_policy
+    from turn_rl_ros.core.turns import TurnsConfig
     from turn_rl_ros.data.dataset import load_dataset
     from turn_rl_ros.learn.job import run_job
     from turn_rl_ros.learn.settings import parse_changes, read_settings
@@ -69,6 +74,12 @@ def train(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[metrics]}"), console=Console(stderr=True),
     )  # fmt: skip
+
+    def robot_return(blob: bytes) -> float:
+        """In the simulator, on the held-out goals by which a run's own policies are scored."""
+        policy, scoring = open_artifact(blob, data.spec).policy, TurnsConfig()
+        return evaluate_policy(data.spec, policy, scoring.evaluate_goals, scoring.evaluate_seed).mean_return
+
     with bar:
         job = bar.add_task("training", total=settings.learning.steps, metrics="")
 
@@ -77,7 +88,7 @@ def train(
             what = "training" if metrics else "estimating"
             bar.update(job, completed=step, total=steps, metrics=shown, description=what)
 
-        decision = run_job(data, settings, folder, turn=turn, seed=seed, progress=tell)
+        decision = run_job(data, settings, folder, turn=turn, seed=seed, robot_return=robot_return, progress=tell)
     policy = folder / "policy.safetensors"
     policy.write_bytes(decision.chosen)
     console.print(f"{decision.story['why']}\npolicy: {policy}", highlight=False)

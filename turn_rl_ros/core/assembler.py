@@ -68,7 +68,10 @@ class Pairing:
         if stamp <= self._done_ns or (pending and stamp <= pending[-1][0] and stamp in map(_STAMP, pending)):
             self.dropped["late_or_repeated_command"] += 1
             return []
-        insort(pending, (stamp, decision), key=_STAMP)
+        if not pending or stamp > pending[-1][0]:
+            pending.append((stamp, decision))
+        else:
+            insort(pending, (stamp, decision), key=_STAMP)
         return self._complete()
 
     def finish(self) -> list[Pair]:

@@ -18,7 +18,9 @@ class TrainerConfig:
     steps: int = param(8000, "gradient steps of one training", unit="steps", low=1, high=10_000_000)
     batch_size: int = param(256, "transitions in a batch", low=1, high=65536)
     width: int = param(256, "units in each of the two hidden layers; 0 makes networks linear", low=0, high=4096)
-    layer_norm: bool = param(False, "critics with a layer norm before each activation, against runaway values")
+    layer_norm: bool = param(
+        False, "critics with a layer norm before each activation, against runaway values; not for discrete actions"
+    )
     learning_rate: float = param(3e-4, "Adam step size of critics and values", low=1e-7, high=1.0)
     actor_learning_rate: float = param(3e-4, "Adam step size of the actor", low=1e-7, high=1.0)
     final_rate: float = param(

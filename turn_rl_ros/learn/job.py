@@ -22,6 +22,7 @@ def run_job(
     turn: int,
     seed: int,
     deployed: bytes | None = None,
+    robot_return: Callable[[bytes], float] | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Decision:
@@ -37,6 +38,7 @@ def run_job(
         turn: the turn whose session the policy is for.
         seed: the first seed.
         deployed: the artifact on the robot now, for the gate.
+        robot_return: drives a policy and gives its mean return; what the rule `robot` chooses by.
         progress: told (step, steps, metrics).
         stop: asked before every step.
 
@@ -44,7 +46,8 @@ def run_job(
         Stopped: `stop` said so.
         TurnRlError: no policy came of it, or the disk refuses.
     """
-    check_rule(settings.selection, dataset.spec)
+    rule = settings.selection.deploy
+    check_rule(settings.selection, dataset.spec, robot_return is not None)  # before hours of training, not after
     name = f"turn-{turn:03d}"
     try:
         with MetricsLog(folder / f"{name}.jsonl") as log:
@@ -67,8 +70,18 @@ def run_job(
         if len(trained.artifacts) > 1:
             for one, blob in trained.artifacts.items():
                 replace_file(folder / f"{name}-seed-{one}.safetensors", blob)
+        returns = None
+        if rule == "robot" and robot_return is not None:
+            returns = {one: robot_return(blob) for one, blob in trained.artifacts.items()}
         decision = decide(
-            trained, dataset, settings.learning, settings.selection, deployed, progress=progress, stop=stop
+            trained,
+            dataset,
+            settings.learning,
+            settings.selection,
+            deployed,
+            robot_returns=returns,
+            progress=progress,
+            stop=stop,
         )
         replace_file(folder / f"{name}.json", json.dumps(decision.story, indent=1).encode())
     except OSError as error:

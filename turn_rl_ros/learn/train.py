@@ -75,7 +75,7 @@ def train(
     if all(run.diverged for run in runs):
         raise TrainingFailed(
             f"every seed diverged, the first at {runs[0].diverged}; lower trainer.learning_rate (now "
-            f"{config.learning_rate}), or set trainer.layer_norm and trainer.clamp_targets"
+            f"{config.learning_rate}), or set trainer.clamp_targets"
         )
     facts = {
         "turn": turn,

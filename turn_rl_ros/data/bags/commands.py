@@ -79,10 +79,11 @@ class Commanded:
         self._pick = Picker(joints, named(mapping.names) or joints)
         self._header = mapping.time == "header"
         self._same_clock = mapping.time == states_time
-        self._task, self._rate, self._interface = make_task(spec), spec.rate_hz, spec.command_interface
+        self._task, self._rate = make_task(spec), spec.rate_hz
+        self._as_is = not self._twist and mapping.kind == spec.command_interface
         self._stale_ns = STRETCH * spec.period_ns
         self._kept_ns = PATIENCE * spec.period_ns
-        self._states: deque[State] = deque()
+        self._states: deque[State] = deque(maxlen=None if self._header else 1)
         self._waiting: deque[tuple[int, Array, int]] = deque()
         if self._twist and spec.action.names != ("vx", "vy", "vz"):
             raise BagError(f"{mapping.topic} has velocities of the end effector; the task needs action: ee_velocity")
@@ -104,8 +105,9 @@ class Commanded:
         """The commands that came after the state before this one."""
         answers = list(self._resolve(state.stamp_ns)) if self._waiting else ()
         self._states.append(state)
-        while self._states[0].stamp_ns < state.stamp_ns - self._kept_ns:
-            self._states.popleft()
+        if self._header:
+            while self._states[0].stamp_ns < state.stamp_ns - self._kept_ns:
+                self._states.popleft()
         return answers
 
     def flush(self) -> Iterable[Answer]:
@@ -124,20 +126,19 @@ class Commanded:
         if state is None:
             self._faults.note("no_state", self._topic, number, "no joint state came before it, or long ago")
             return ()
-        waited = when_ns - (state.stamp_ns if self._header else state.receive_ns)
-        if self._same_clock and waited > self._stale_ns:
-            text = f"the joint state before it is {waited / 1e9:.3f} s old"
-            self._faults.note("stale_state", self._topic, number, text)
-            return ()
-        return (Answer(state, self._converted(values, state), number),)
+        if self._same_clock:
+            waited_ns = when_ns - (state.stamp_ns if self._header else state.receive_ns)
+            if waited_ns > self._stale_ns:
+                text = f"the joint state before it is {waited_ns / 1e9:.3f} s old"
+                self._faults.note("stale_state", self._topic, number, text)
+                return ()
+        return (Answer(state, values if self._as_is else self._converted(values, state), number),)
 
     def _converted(self, values: Array, state: State) -> Array:
         """In the unit of the command interface; a position is what one control period at a velocity leads to."""
         if self._twist:
             # Of all joint velocities that move the end effector so, the smallest (Whitney 1969).
             return np.linalg.pinv(self._task.chain.jacobian(state.position)) @ values  # type: ignore[attr-defined]
-        if self._given == self._interface:
-            return values
         if self._given == "position":
             return (values - state.position) * self._rate
         return state.position + values / self._rate

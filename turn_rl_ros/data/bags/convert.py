@@ -73,7 +73,7 @@ def _import(path: Path, sessions: NewSessions, spec: TaskSpec, mapping: Mapping,
     origin = {"file": path.name, "sha256": source.sha256(path), "format": "rosbag2", "mapping": asdict(mapping)}
     files: list[Path] = []
     counts, told = [], Counter[str]()
-    for began_ns, rows in _sessions(progress(bag.messages(feed.takes)), feed, rows_of):
+    for began_ns, rows in _sessions(progress(bag.messages(feed.topics)), feed, rows_of):
         drops = Counter(feed.faults.drops()) + feed.dropped
         facts = {
             **_about(began_ns, f"{origin['sha256']} {len(files)}"),
@@ -88,7 +88,7 @@ def _import(path: Path, sessions: NewSessions, spec: TaskSpec, mapping: Mapping,
     lost = (f"{count} commands without a row: {why}" for why, count in feed.dropped.items())
     notes = (*feed.faults.lines(), *lost, *bag.notes)
     if not files:
-        why = notes[0] if notes else f"{', '.join(feed.takes)}: no message, or too few"
+        why = notes[0] if notes else f"{', '.join(feed.topics)}: no message, or too few"
         raise BagError(f"{path}: no transition could be made of it. {why}")
     return ImportedBag(path, tuple(files), sum(n for n, _ in counts), sum(n for _, n in counts), notes)
 

@@ -46,10 +46,10 @@ def sampler(kind: str) -> Callable[[bytes], Sample]:
     reads = {
         JOINT_STATE: _of_joint_state(JointStateDecoder(general)),
         NUMBERS: _of_numbers(NumbersDecoder(general)),
-        TRAJECTORY: lambda raw: _of_trajectory(general(raw)),
-        TWIST: lambda raw: _of_twist(general(raw)),
+        TRAJECTORY: _guarded(kind, lambda raw: _of_trajectory(general(raw))),
+        TWIST: _guarded(kind, lambda raw: _of_twist(general(raw))),
     }
-    return _guarded(kind, reads[kind])
+    return reads[kind]
 
 
 def goal_reader(kind: str) -> Callable[[bytes], Array]:
@@ -107,11 +107,16 @@ def _guarded(kind: str, read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             return read(raw)
         except TurnRlError:
             raise
-        except Exception as error:  # damaged bytes make a decoder raise almost anything
-            why = (str(error).splitlines() or [type(error).__name__])[0]
-            raise Malformed("undecodable", f"it is no {kind} ({why})") from error
+        except Exception as error:
+            raise _undecodable(kind, error) from error
 
     return guarded
+
+
+def _undecodable(kind: str, error: Exception) -> Malformed:
+    """Damaged bytes make a decoder raise almost anything."""
+    why = (str(error).splitlines() or [type(error).__name__])[0]
+    return Malformed("undecodable", f"it is no {kind} ({why})")
 
 
 def _ns(stamp: Any) -> int:
@@ -120,16 +125,21 @@ def _ns(stamp: Any) -> int:
 
 def _of_joint_state(decode: JointStateDecoder) -> Callable[[bytes], Sample]:
     def read(raw: bytes) -> Sample:
-        message = decode(raw)
-        sec, nanosec = message.header.stamp.sec, message.header.stamp.nanosec
-        return Sample(sec * 1_000_000_000 + nanosec, message.name, message.position, message.velocity)
+        try:
+            (stamp, _), names, position, velocity, _ = decode(raw)
+        except Exception as error:
+            raise _undecodable(JOINT_STATE, error) from error
+        return Sample(stamp[0] * 1_000_000_000 + stamp[1], names, position, velocity)
 
     return read
 
 
 def _of_numbers(decode: NumbersDecoder) -> Callable[[bytes], Sample]:
     def read(raw: bytes) -> Sample:
-        values = decode(raw).data
+        try:
+            _, values = decode(raw)
+        except Exception as error:
+            raise _undecodable(NUMBERS, error) from error
         return Sample(0, (), values, values)
 
     return read

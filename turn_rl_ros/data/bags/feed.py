@@ -1,7 +1,7 @@
 """From the messages of a bag to pairs of states and commands, by the same pairing as in a live session."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from turn_rl_ros.data.bags.states import StateReader
 from turn_rl_ros.data.exchange.imports import UNKNOWN
 
 Array = NDArray[np.float64]
+Take = Callable[[Message], list[Pair]]
 
 
 class Feed:
@@ -36,14 +37,14 @@ class Feed:
         self.dropped: Counter[str] = Counter()
         _require("states", mapping.states.topic, topics, (JOINT_STATE,))
         self._states = StateReader(spec, mapping.states)
-        self.takes: dict[str, list[Callable[[Message], Iterable[Pair]]]] = {mapping.states.topic: [self._state]}
+        self._takes: dict[str, Take] = {mapping.states.topic: self._state}
         commands = mapping.commands
         if commands.topic:
             kinds = (NUMBERS,) if commands.kind == "guard" else (NUMBERS, JOINT_STATE, TRAJECTORY, TWIST)
             _require("commands", commands.topic, topics, kinds)
             if commands.time == "header" and topics[commands.topic] == NUMBERS:
                 raise BagError(f"{commands.topic} has no headers; write `time: receive` for commands in the mapping")
-            self.takes.setdefault(commands.topic, []).append(self._command)
+            self._add(commands.topic, self._command)
         self._commands = source(spec, commands, topics, (mapping.states.topic, mapping.states.time), self.faults)
         task = make_task(spec)
         self._bounds = Bounds(spec)
@@ -53,32 +54,41 @@ class Feed:
             _require("goal", mapping.goal.topic, topics, GOALS)
             self._goal = None
             self._read_goal = goal_reader(topics[mapping.goal.topic])
-            self.takes.setdefault(mapping.goal.topic, []).append(self._on_goal)
+            self._add(mapping.goal.topic, self._on_goal)
         if mapping.episodes.topic:
             _require("episodes", mapping.episodes.topic, topics, ())
-            self.takes.setdefault(mapping.episodes.topic, []).append(self._on_episode)
+            self._add(mapping.episodes.topic, self._on_episode)
         self._cuts, self._period_ns = Cuts(mapping.episodes, spec), spec.period_ns
         self._topic = commands.topic or mapping.states.topic
         self._pairing = Pairing(spec.period_ns)
         self._latest_ns = 0
 
+    @property
+    def topics(self) -> Collection[str]:
+        """What it takes."""
+        return self._takes.keys()
+
     def take(self, message: Message) -> list[Pair]:
         """Take in a message; a faulty one is counted and completes nothing."""
-        pairs: list[Pair] = []
-        self.faults.messages[message.topic] = message.number
-        for take in self.takes[message.topic]:
-            try:
-                pairs += take(message)
-            except TurnRlError as error:
-                cause = error.cause if isinstance(error, Malformed) else "malformed"
-                self.faults.note(cause, message.topic, message.number, str(error))
-        return pairs
+        topic = message.topic
+        self.faults.messages[topic] = message.number
+        try:
+            return self._takes[topic](message)
+        except TurnRlError as error:
+            cause = error.cause if isinstance(error, Malformed) else "malformed"
+            self.faults.note(cause, topic, message.number, str(error))
+            return []
 
     def finish(self) -> list[Pair]:
         """The recording is over: complete what can be."""
         return self._seam(0)
 
-    def _state(self, message: Message) -> Iterable[Pair]:
+    def _add(self, topic: str, take: Take) -> None:
+        """One topic may be several things, such as goal and beginning of an episode."""
+        other = self._takes.get(topic)
+        self._takes[topic] = take if other is None else lambda message: [*other(message), *take(message)]
+
+    def _state(self, message: Message) -> list[Pair]:
         state = self._states.read(message)
         pairs: list[Pair] = []
         if wrong := self._states.follow(state):
@@ -91,16 +101,16 @@ class Feed:
         answers = self._commands.seen(state, message.number)
         return pairs + self._decide(answers) if answers else pairs
 
-    def _command(self, message: Message) -> Iterable[Pair]:
+    def _command(self, message: Message) -> list[Pair]:
         return self._decide(self._commands.heard(message))
 
-    def _on_goal(self, message: Message) -> Iterable[Pair]:
+    def _on_goal(self, message: Message) -> list[Pair]:
         self._goal = self._read_goal(message.raw)
-        return ()
+        return []
 
-    def _on_episode(self, message: Message) -> Iterable[Pair]:
+    def _on_episode(self, message: Message) -> list[Pair]:
         self._cuts.begin(pause=True)
-        return ()
+        return []
 
     def _decide(self, answers: Iterable[Answer | Decision]) -> list[Pair]:
         pairs: list[Pair] = []

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import yaml
 
 from turn_rl_ros.data.bags.errors import BagError
-from turn_rl_ros.data.bags.storage import SUFFIXES, open_storage, unpacked
+from turn_rl_ros.data.bags.storage import SUFFIXES, ZSTD_MAGIC, open_storage, unpacked
 
 METADATA = "metadata.yaml"
 
@@ -64,7 +64,8 @@ class Bag:
                 try:
                     for connection, receive_ns, raw in storage.messages(wanted) if wanted else ():
                         topic = connection.topic
-                        yield Message(topic, next(numbers[topic]), receive_ns, unpacked(raw))
+                        plain = raw if raw[:4] != ZSTD_MAGIC else unpacked(raw)
+                        yield Message(topic, next(numbers[topic]), receive_ns, plain)
                 except Exception as error:  # a damaged file makes the libraries raise almost anything
                     self._broke_off(file, error)
                 finally:

@@ -1,6 +1,7 @@
 """Pairs to rows of a session, thousands at a time, by the task's own formulas."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from turn_rl_ros.data.bags.mapping import Goals
 from turn_rl_ros.data.dataset import Dataset
 from turn_rl_ros.data.relabel import Change, relabel
 from turn_rl_ros.data.schema import row_dtype
+
+TOLD = ("stamp_ns", "episode", "step", "behaviour", "intervention", "command", "goal")
+"""Columns that decisions tell."""
 
 
 class RowMaker:
@@ -36,8 +40,8 @@ class RowMaker:
         decisions, states, afters, next_ns, goes_on = zip(*pairs, strict=True)
         position, velocity = (np.array(values) for values in zip(*states, strict=True))
         next_position, next_velocity = (np.array(values) for values in zip(*afters, strict=True))
-        for name in ("stamp_ns", "episode", "step", "behaviour", "intervention", "command", "goal"):
-            rows[name] = [getattr(one, name) for one in decisions]
+        for name, values in zip(TOLD, zip(*map(attrgetter(*TOLD), decisions), strict=True), strict=True):
+            rows[name] = values
         achieved = task.achieved_goal(next_position)
         if self._goals.source != "topic":
             last = np.flatnonzero(np.diff(rows["episode"], append=-1))

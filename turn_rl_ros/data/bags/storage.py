@@ -23,6 +23,7 @@ MCAP_MAGIC = b"\x89MCAP0\r\n"
 _MCAP_END = b"\x0f" + (4).to_bytes(8, "little") + bytes(4) + b"\x02" + (20).to_bytes(8, "little") + bytes(20)
 """DataEnd and Footer records without a summary (https://mcap.dev/spec): read by a scan of the whole file."""
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+"""Begins a compressed message; CDR begins with its representation, which is never this."""
 READERS: dict[str, Any] = {".db3": Sqlite3Reader, ".mcap": McapReader}
 SUFFIXES = re.compile(r"\.(db3|mcap)(\.zstd)?$")
 
@@ -81,8 +82,8 @@ def open_storage(file: Path, scratch: Path) -> tuple[Storage, str]:
 
 
 def unpacked(raw: bytes) -> bytes:
-    """A message as it was before message compression: CDR begins with its representation, zstd with its magic."""
-    return zstd.decompress(raw) if raw[:4] == ZSTD_MAGIC else raw
+    """A message as it was before message compression."""
+    return zstd.decompress(raw)
 
 
 def _unpack(file: Path, scratch: Path) -> Path:

@@ -16,7 +16,7 @@ from turn_rl_ros.learn.replay import Batch
 
 @dataclass(frozen=True)
 class DiscreteCqlConfig:
-    """Discrete CQL's own parameters, with the paper's values (Atari, section 6)."""
+    """Discrete CQL's own parameters, with the alpha of the paper's smaller Atari datasets (appendix F)."""
 
     alpha: float = param(
         1.0, "weight of the conservative gap against the squared Bellman error; 0: deep Q-learning", low=0.0, high=1e3

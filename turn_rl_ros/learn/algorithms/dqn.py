@@ -1,4 +1,7 @@
-"""Deep Q-learning (Mnih et al. 2015) and double deep Q-learning (van Hasselt et al. 2016), without conservatism."""
+"""Deep Q-learning (Mnih et al. 2015) and double deep Q-learning (van Hasselt et al. 2016), without conservatism.
+
+The error is squared as in the papers' equations; their programs also clip it, for rewards of unknown scale.
+"""
 
 from dataclasses import dataclass
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.learn import equations as eq
 from turn_rl_ros.learn.algorithms.base import Algorithm, Metrics, Problem
 from turn_rl_ros.learn.config import TrainerConfig
@@ -19,9 +20,11 @@ class QLearning(Algorithm):
     discrete, kind = True, "argmax_q"
 
     def __init__(self, problem: Problem, config: TrainerConfig, own: Any, outputs: int = 1) -> None:
+        if config.layer_norm:
+            raise ConfigError("layer_norm is for critics; here the Q-network itself is delivered, which has none")
         super().__init__(problem, config, own)
         self.actions, self.outputs = problem.spec.action.size, outputs
-        self.q = self.network("q", self.actions * outputs, layer_norm=config.layer_norm)
+        self.q = self.network("q", self.actions * outputs)
         self.target, self.average = self.follower("target", self.q), self.follower("average", self.q)
 
     @abstractmethod

@@ -64,6 +64,6 @@ def quantile_huber(quantiles: Tensor, samples: Tensor, kappa: float) -> Tensor:
     count = quantiles.shape[-1]
     level = (torch.arange(count, dtype=quantiles.dtype) + 0.5) / count
     error = samples[..., None, :] - quantiles[..., :, None]
-    huber = torch.where(error.abs() <= kappa, 0.5 * error.square(), kappa * (error.abs() - 0.5 * kappa)) / kappa
+    huber = torch.where(error.abs() <= kappa, 0.5 * error.square(), kappa * (error.abs() - 0.5 * kappa))
     weight = (level[:, None] - (error.detach() < 0).to(error.dtype)).abs()
     return (weight * huber).mean(-1).sum(-1)

@@ -71,7 +71,7 @@ def decide(
         PolicyRejected: `deployed` is not for this task.
         Stopped: `stop` said so.
     """
-    check_rule(selection, dataset.spec, robot_returns)
+    check_rule(selection, dataset.spec, bool(robot_returns))
     names, blobs = _candidates(trained, dataset, selection, robot_returns or {})
     against = [deployed] if deployed is not None and selection.gate else []
     diverged = {str(run.seed): run.diverged for run in trained.runs if run.diverged}
@@ -108,11 +108,11 @@ def decide(
     return Decision(None if refused else chosen, chosen, story)
 
 
-def check_rule(selection: SelectionConfig, spec: TaskSpec, robot_returns: Mapping[int, float] | None = None) -> None:
-    """Raise ConfigError where `selection.deploy` cannot be followed: ask before hours of training, not after."""
+def check_rule(selection: SelectionConfig, spec: TaskSpec, robot: bool) -> None:
+    """Raise ConfigError where `selection.deploy` cannot be followed; `robot`: each seed's return there is known."""
     if selection.deploy == "vote" and not spec.discrete:
         raise ConfigError("deploy = 'vote' needs finitely many actions; for this task use average or median")
-    if selection.deploy == "robot" and not robot_returns:
+    if selection.deploy == "robot" and not robot:
         raise ConfigError("deploy = 'robot' needs each seed's return on the robot; run them there, or use estimate")
 
 

@@ -18,7 +18,7 @@ def initial_value(policy: Policy, run: Run, data: Dataset) -> float:
 
     A policy that carries its values is asked itself, others by what their training left.
     """
-    if isinstance(policy, ArgmaxPolicy):
+    if isinstance(policy, ArgmaxPolicy) and "q_data" in run.metrics:  # cloning leaves logits, not values
         starts = np.unique(data.observations[first_rows(data)], axis=0)
         return float(np.mean([policy.values(observation).max() for observation in starts]))
     return run.metrics.get(INITIAL_VALUE, float("nan"))
