@@ -71,7 +71,7 @@ setup(
         "pyyaml>=5.4",
         "rich>=12",
         "safetensors>=0.4",
-        "torch>=2.1",
+        "torch>=2.4",
         "typer>=0.9",
     ],
     # PyBullet ships no wheel for newer Pythons; without it the GridWorld takes the Panda's place.

@@ -185,6 +185,20 @@ def test_a_bag_without_a_usable_row_is_refused_with_topic_message_and_cause(tmp_
     assert not (tmp_path / "sessions").exists()
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((0.5, 0.0), "a decision has at least 9 values, this message has 2"),
+        ((*[0.0] * 9, 0.5), "it commands 1 joints, the task has 2"),
+        ((math.nan,) * 11, "a number of the record is not finite"),
+    ],
+)
+def test_numbers_that_are_no_record_of_a_guard_are_refused(tmp_path, values, words):
+    messages = [state(0, (0.0, 0.0)), numbers(0.1, values), state(1, (0.1, 0.0))]
+    with pytest.raises(BagError, match=f"/commands, message 1: {words}"):
+        convert(tmp_path, messages, commands=made.Commands("/commands", "guard"))
+
+
 def test_names_and_velocities_that_are_not_recorded_can_be_given_and_derived(tmp_path):
     angles = [0.0, 0.1, 0.3, 0.3]
     messages = [state(tick, (0.0, angle), (), names=()) for tick, angle in enumerate(angles)]

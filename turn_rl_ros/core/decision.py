@@ -46,9 +46,11 @@ class Decision:
 
     @classmethod
     def from_numbers(cls, values: NDArray[np.float64]) -> "Decision":
-        """Inverse of `to_numbers`, (9 + n_joints,); raises TurnRlError for a message that is too short."""
+        """Inverse of `to_numbers`, (9 + n_joints,); TurnRlError for one too short, or with a head that is not finite."""
         if len(values) < _HEAD:
             raise TurnRlError(f"a decision has at least {_HEAD} values, this message has {len(values)}")
+        if not np.isfinite(values[:_HEAD]).all():
+            raise TurnRlError(f"the first {_HEAD} values of a decision must be finite, not {values[:_HEAD].tolist()}")
         sec, nanosec, episode, step, behaviour, intervention = map(int, values[:6].tolist())
         return cls(
             stamp_ns=sec * 1_000_000_000 + nanosec,

@@ -172,7 +172,7 @@ class GuardNode(SessionNode):
             return
         try:
             decision = messages.message_to_decision(message)
-        except (TurnRlError, ValueError, OverflowError) as error:
+        except TurnRlError as error:
             self.warn_once_a_second(f"holding: the executor's command cannot be read: {error}")
             self._send_hold(Cause.BAD_COMMAND, self._latest_ns)
             return

@@ -11,7 +11,7 @@ from turn_rl_ros.core.assembler import PATIENCE, STRETCH
 from turn_rl_ros.core.decision import Decision
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task import make_task
-from turn_rl_ros.data.bags.decode import TWIST, Picker, sampler
+from turn_rl_ros.data.bags.decode import TWIST, Malformed, Picker, sampler
 from turn_rl_ros.data.bags.errors import BagError, Faults
 from turn_rl_ros.data.bags.mapping import Commands
 from turn_rl_ros.data.bags.reader import Message
@@ -51,12 +51,18 @@ class Source(Protocol):
 class GuardRecords:
     """What a guard of ours published on `guard/executed`: complete decisions."""
 
-    def __init__(self, kind: str) -> None:
-        self._read = sampler(kind)
+    def __init__(self, kind: str, joints: int) -> None:
+        self._read, self._joints = sampler(kind), joints
 
     def heard(self, message: Message) -> Iterable[Answer | Decision]:
-        """The decision in the message."""
-        return (Decision.from_numbers(self._read(message.raw).position),)
+        """The decision in the message. Raises Malformed."""
+        values = self._read(message.raw).position
+        if not np.isfinite(values).all():
+            raise Malformed("not_finite", "a number of the record is not finite")
+        decision = Decision.from_numbers(values)
+        if len(decision.command) != self._joints:
+            raise Malformed("malformed", f"it commands {len(decision.command)} joints, the task has {self._joints}")
+        return (decision,)
 
     def seen(self, state: State, number: int) -> Iterable[Answer]:
         """Nothing: a record says itself which state it answers."""
@@ -190,5 +196,5 @@ def source(
         return Derived(spec, states[0], faults)
     kind = topics[mapping.topic]
     if mapping.kind == "guard":
-        return GuardRecords(kind)
+        return GuardRecords(kind, len(spec.joint_names))
     return Commanded(spec, mapping, kind, states[1], faults)
