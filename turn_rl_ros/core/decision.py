@@ -46,7 +46,7 @@ class Decision:
 
     @classmethod
     def from_numbers(cls, values: NDArray[np.float64]) -> "Decision":
-        """Inverse of `to_numbers`, (9 + n_joints,); TurnRlError for one too short, or with a head that is not finite."""
+        """Inverse of `to_numbers`, (9 + n_joints,). Raises TurnRlError: too short, or the head is not finite."""
         if len(values) < _HEAD:
             raise TurnRlError(f"a decision has at least {_HEAD} values, this message has {len(values)}")
         if not np.isfinite(values[:_HEAD]).all():
