@@ -25,3 +25,19 @@ def ros(domain):
     rclpy.init()
     yield rclpy
     rclpy.try_shutdown()
+
+
+@pytest.fixture
+def make(ros, tmp_path):
+    """Makes guards on the bench (`guard_bench.Bench`) with the parameters given."""
+    from tests.ros.guard_bench import Bench
+
+    benches = []
+
+    def make(**parameters):
+        benches.append(Bench(tmp_path, **parameters))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.close()

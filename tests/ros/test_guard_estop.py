@@ -6,25 +6,11 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Bool, UInt8
 from std_srvs.srv import SetBool
 
-from tests.ros.test_guard_node import Bench
 from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.nodes import topics
 from turn_rl_ros.nodes.guard import GuardNode
 
 VENDOR = {"safety_topic": "safety_mode", "safety_type": "std_msgs/msg/UInt8", "safety_field": "data"}
-
-
-@pytest.fixture
-def make(ros, tmp_path):
-    benches = []
-
-    def make(**parameters):
-        benches.append(Bench(ros, tmp_path, **parameters))
-        return benches[-1]
-
-    yield make
-    for bench in benches:
-        bench.close()
 
 
 def press(bench, value):
