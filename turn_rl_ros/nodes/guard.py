@@ -233,7 +233,7 @@ class GuardNode(SessionNode):
 
     def _mind_the_late(self) -> None:
         assert self._guard is not None
-        braked = self._guard.overdue()
+        braked = self._guard.overdue(early=not self._simulated)
         if braked is not None:
             self._send(_no_episode(self._latest_ns, *braked), braked[1])
 

@@ -148,17 +148,18 @@ class Guard:
         self._command = np.where(safe == speed, wanted, self._position + safe * self._period_s)
         return self._command, cause
 
-    def overdue(self) -> tuple[Array, Cause] | None:
+    def overdue(self, early: bool = True) -> tuple[Array, Cause] | None:
         """Velocity control, with each state: the last command, braked, if that cannot wait for the executor; else None.
 
         It cannot while the executor is late: a joint would run on for `silence_periods` at a speed that was safe for
-        one. Nor can it where the last command, kept for another period, leaves no room to stop.
+        one. Nor can it where the last command, kept for another period, leaves no room to stop; that is asked only
+        if `early`, since a simulation that waits for the executor loses nothing by waiting.
         """
         dt_s = self._elapsed(self._state_ns)
         if dt_s == 0.0 or self._position is None or not self._velocity_control:
             return None
         late = self._state_ns - self._spoke_ns > 1.5 * self._period_ns
-        if not late and not (self.limits.brake(self._velocity, self._position) != self._velocity).any():
+        if not late and not (early and (self.limits.brake(self._velocity, self._position) != self._velocity).any()):
             return None
         before = self._acceleration
         if self._state_ns - self._told_ns > 1.5 * self._period_ns:  # what was speeding up then no longer is
