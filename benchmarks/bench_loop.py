@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,14 @@ def separate_processes(folder: Path, blob: bytes, ticks: int) -> float:
     started = time.perf_counter()
     spin(spinner, lambda: conductor.phase == "closed")
     rate = conductor.used_s * 20.0 / (conductor.closed_s - started)
+    take_down(children, conductor, spinner)
+    return rate
+
+
+def take_down(children: Sequence[subprocess.Popen], conductor: Conductor, spinner: Any) -> None:
+    """End the processes under test, then what watched them."""
+    import rclpy
+
     for child in children:
         child.send_signal(signal.SIGINT)
     for child in children:
@@ -187,7 +196,6 @@ def separate_processes(folder: Path, blob: bytes, ticks: int) -> float:
     conductor.recorder.destroy_node()
     spinner.shutdown()
     rclpy.try_shutdown()
-    return rate
 
 
 MODES = {"in_process": in_process, "one_process": one_process, "separate_processes": separate_processes}

@@ -5,7 +5,6 @@ are processes that `loop` starts, and the metronome plays the arm, the trainer a
 """
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks.bench_loop import Conductor, policy_blob
+from benchmarks.bench_loop import Conductor, policy_blob, take_down
 from turn_rl_ros.core.task import make_spec
 
 HOME = [0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79]
@@ -179,14 +178,7 @@ def loop(mode: str, rate_hz: float, blob: bytes | None = None) -> Iterator[tuple
             metronome.run(1.0, [])  # warm
             yield metronome, conductor, [child.pid for child in children]
         finally:
-            for child in children:
-                child.send_signal(signal.SIGINT)
-            for child in children:
-                child.wait(20)
-            conductor.node.destroy_node()
-            conductor.recorder.destroy_node()
-            spinner.shutdown()
-            rclpy.try_shutdown()
+            take_down(children, conductor, spinner)
 
 
 def activate(conductor: Conductor, spinner: Any, metronome: Metronome, name: str) -> None:

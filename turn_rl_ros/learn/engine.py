@@ -26,7 +26,7 @@ from turn_rl_ros.learn.replay import CHUNK, Replay, Stream
 from turn_rl_ros.learn.starts import first_rows
 
 SAMPLE = 4096
-"""Relabelled transitions from which normalisation and reward range are taken, and probes chosen."""
+"""Relabelled transitions from which the normalisation is taken."""
 REPORTS = 100
 """How often in a training progress is told and divergence looked for."""
 

@@ -5,7 +5,6 @@ seeds times networks a seed, seed by seed; what belongs to one seed is one block
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -13,9 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-# Both are the same kind of view; torch only notes that a view with gaps is not the layout it would have chosen.
-warnings.filterwarnings("ignore", message="grad and param do not obey")
 
 Layer = tuple[Tensor, Tensor]
 
