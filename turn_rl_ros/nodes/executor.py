@@ -102,10 +102,10 @@ class Executor(SessionNode):
         if self._pilot is None or not self._open or not self._ticker.due(stamp):
             return
         decision = self._pilot.tick(position, velocity, stamp)
-        self._proposed.publish(messages.decision_to_message(decision))
-        if self._pilot.goal is not self._goal:
+        if self._pilot.goal is not self._goal:  # first, so that a recording has it before the command that seeks it
             self._goal = self._pilot.goal
             self._goals.publish(messages.goal_to_message(self._goal, stamp, "base"))
+        self._proposed.publish(messages.decision_to_message(decision))
         if self._pilot.wants_home:
             self._ask_home(stamp)
         earned = self._returns.tick(position, decision)
