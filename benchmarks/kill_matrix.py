@@ -9,8 +9,10 @@ a controller that times out: there the guard cannot help.
 import argparse
 import ctypes
 import json
+import multiprocessing
 import os
 import random
+import shutil
 import signal
 import statistics
 import sys
@@ -33,6 +35,8 @@ ROOT = Path(__file__).parents[1]
 RATE_HZ, SPEED = 100.0, 0.5
 WINDOW_S = 3.0
 PATIENCE_S = 120.0
+RUN_ON_S = 4.0
+"""Without a guard and a controller that times out nothing stops the arm; so long it is watched (wall clock)."""
 PR_SET_PDEATHSIG = 1
 AT_REST = 0.01
 """rad/s"""
@@ -110,7 +114,7 @@ class Graph:
         for number, wait_s in ((signal.SIGCONT, 0.0), (signal.SIGINT, 10.0), (signal.SIGKILL, 10.0)):
             for name in self.pids:
                 self.send(name, number)
-            until(lambda: not any(self.running(name) for name in self.pids), wait_s, raises=False)
+            until(lambda: not any(self.running(name) for name in self.pids), seconds=wait_s)
 
     def log(self, name: str) -> str:
         """What it said."""
@@ -129,16 +133,19 @@ class Graph:
         return self.ticks
 
 
-def until(true: Callable[[], Any], seconds: float = PATIENCE_S, raises: bool = True) -> bool:
-    """Wait for something; False, or RuntimeError, when it does not come."""
+class NeverHappened(Exception):
+    """What a round waited for did not come."""
+
+
+def until(true: Callable[[], Any], what: str = "", seconds: float = PATIENCE_S) -> None:
+    """Wait for something; where `what` names it, NeverHappened when it does not come."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
-            if raises:
-                raise RuntimeError("it never happened")
-            return False
+            if what:
+                raise NeverHappened(what)
+            return
         time.sleep(0.01)
-    return True
 
 
 @dataclass
@@ -157,9 +164,9 @@ def strike(graph: Graph, victim: str, number: int, turn: int, rng: random.Random
     parameters(graph.folder, graph.timeout_s, turn + 1)
     opened = graph.log("guard").count("window open")
     start_missing(graph)
-    until(lambda: graph.log("guard").count("window open") > opened)
+    until(lambda: graph.log("guard").count("window open") > opened, "a window opens")
     moving = len(graph.truth())
-    until(lambda: len(graph.truth()) > moving + 20 and speed(graph.truth()[-1]) > 0.1)
+    until(lambda: len(graph.truth()) > moving + 20 and speed(graph.truth()[-1]) > 0.1, "the arm moves")
     time.sleep(rng.uniform(0.0, 0.5))
     struck = len(graph.truth())
     graph.send(victim, number)
@@ -169,7 +176,7 @@ def strike(graph: Graph, victim: str, number: int, turn: int, rng: random.Random
         graph.send(victim, signal.SIGCONT)
     if victim != "trainer":  # a director that waits for an answer of the dead gives up after 20 s; nobody waits so long
         graph.send("director", signal.SIGINT)
-    until(lambda: not graph.running("director"))
+    until(lambda: not graph.running("director"), "the director ends")
     return Outcome(*outcome, intact=True, resumed=resume(graph, turn, victim))
 
 
@@ -184,7 +191,10 @@ def rest(graph: Graph, struck: int, victim: str) -> None:
     def rests() -> bool:
         return len(graph.truth()) > struck + still and all(speed(tick) < AT_REST for tick in graph.ticks[-still:])
 
-    until(rests, 8.0 if victim == "guard" else PATIENCE_S, raises=victim != "guard")
+    if victim == "guard":
+        until(rests, seconds=RUN_ON_S)
+    else:
+        until(rests, "the arm rests")
 
 
 def judge(ticks: list[dict[str, Any]]) -> tuple[float | None, float | None, bool]:
@@ -211,7 +221,7 @@ def resume(graph: Graph, turn: int, victim: str) -> bool:
     while time.monotonic() < deadline:
         turns = json.loads(summary.read_text())["turns"] if summary.exists() else []
         if len(turns) > turn:
-            until(lambda: not graph.running("director"))
+            until(lambda: not graph.running("director"), "the director ends")
             used_s = turns[turn]["robot_seconds"]  # without a guard the arm may have run on: that counts as used
             return used_s >= 0.9 * WINDOW_S and (used_s <= 1.1 * WINDOW_S or victim == "guard")
         start_missing(graph)
@@ -236,23 +246,46 @@ def intact(graph: Graph) -> bool:
     return not list(sessions.glob("*.part"))
 
 
-def play(victim: str, number: int, rounds: int, keep: Path | None) -> list[Outcome]:
-    """All rounds of one row, in one run directory and one ROS domain."""
-    name, _, timed = victim.partition(",")
-    folder = Path(tempfile.mkdtemp(prefix="kill-", dir=keep))
+@dataclass(frozen=True)
+class Cell:
+    """A row of the matrix: who is struck, with what, how often, in which ROS domain."""
+
+    victim: str
+    number: int
+    rounds: int
+    domain: int
+    keep: Path | None
+
+
+def play(cell: Cell) -> list[Outcome]:
+    """All rounds of a cell in one run directory; another one is begun after a round that did not come to its end."""
+    os.environ["ROS_DOMAIN_ID"] = str(cell.domain)
+    rng = random.Random(f"{cell.victim}{cell.number}")
+    outcomes: list[Outcome] = []
+    while len(outcomes) < cell.rounds:
+        outcomes += _play_on(cell, cell.rounds - len(outcomes), rng)
+    return outcomes
+
+
+def _play_on(cell: Cell, rounds: int, rng: random.Random) -> list[Outcome]:
+    name, _, timed = cell.victim.partition(",")
+    folder = Path(tempfile.mkdtemp(prefix="kill-", dir=cell.keep))
     graph = Graph(folder, 0.1 if timed else 0.0)
-    rng, outcomes = random.Random(f"{victim}{number}"), []
+    outcomes: list[Outcome] = []
     try:
         for turn in range(rounds):
-            outcomes.append(strike(graph, name, number, turn, rng))
-            if keep:
-                print(victim, number, outcomes[-1], flush=True)
-        graph.end()
-        whole = intact(graph)
-        for outcome in outcomes:
-            outcome.intact = whole
-    finally:
-        graph.end()
+            outcomes.append(strike(graph, name, cell.number, turn, rng))
+            if cell.keep:
+                print(cell.victim, cell.number, outcomes[-1], flush=True)
+    except NeverHappened as missing:
+        outcomes.append(Outcome(None, None, inside=False, intact=False, resumed=False))
+        print(f"{cell.victim} {cell.number}: never happened: {missing}; what there is lies in {folder}", flush=True)
+    graph.end()
+    whole = intact(graph)
+    for outcome in outcomes:
+        outcome.intact &= whole
+    if not cell.keep and all(one.resumed for one in outcomes):
+        shutil.rmtree(folder)
     return outcomes
 
 
@@ -295,21 +328,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=50, help="rounds of each of the twelve rows")
     parser.add_argument("--only", default="", help="victims whose name begins with this")
+    parser.add_argument("--jobs", type=int, default=1, help="rows that are played at once: a round mostly waits")
     parser.add_argument("--keep", type=Path, help="folder for run directories and logs")
     options = parser.parse_args()
+    first = 1 + os.getpid() % 80
+    chosen = [(v, s) for v in VICTIMS if v.startswith(options.only) for s in SIGNALS]
+    cells = [Cell(v, s, options.rounds, first + i, options.keep) for i, (v, s) in enumerate(chosen)]
     rows: list[Row] = []
-    cells = [(v, s) for v in VICTIMS if v.startswith(options.only) for s in SIGNALS]
-    for victim, number in track(cells, description="kill matrix"):
-        rows += summarise(victim, number, play(victim, number, options.rounds, options.keep))
+    with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=1) as pool:
+        played = pool.imap(play, cells, chunksize=1)
+        for cell, outcomes in zip(cells, track(played, "kill matrix", total=len(cells)), strict=True):
+            rows += summarise(cell.victim, cell.number, outcomes)
     report("kill-matrix", rows)
     return int(not all(row.met for row in rows))
 
 
 def _prepare() -> tuple[np.ndarray, np.ndarray]:
     """Everything that the children share, imported once; and the joint limits."""
-    os.environ.update(
-        ROS_DOMAIN_ID=str(1 + os.getpid() % 100), ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", OMP_NUM_THREADS="1"
-    )
+    os.environ.update(ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", OMP_NUM_THREADS="1")
     os.environ.setdefault("RCUTILS_LOGGING_BUFFERED_STREAM", "0")
     for module in MODULES.values():
         import_module(module)

@@ -150,7 +150,7 @@ def test_an_executor_that_is_late_does_not_let_a_joint_run_into_its_limit(arm_sp
         elif guard.silent:
             speed = guard.hold()
         else:
-            speed = (guard.overdue() or (speed,))[0]
+            speed = (guard.overdue(0.0) or (speed,))[0]
         position = position + 0.05 * speed
         if tick == 4:
             assert speed[6] == pytest.approx(2.0) and arm_spec.joint_high[6] - position[6] == pytest.approx(0.4)

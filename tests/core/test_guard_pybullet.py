@@ -8,7 +8,7 @@ from turn_rl_ros.core.guard.guard import Guard
 from turn_rl_ros.core.task import make_spec
 
 pytest.importorskip("pybullet", reason="PyBullet is not installed")
-from sim.panda import PyBulletArm
+from sim.bullet import PyBulletArm
 
 PERIOD_S, PERIOD_NS, ACCELERATION = 0.05, 50_000_000, 20.0
 
@@ -32,7 +32,7 @@ def play(arm, spec, guard, commands, start):
     for tick, wanted in enumerate(commands, start=1):
         position, velocity, _ = arm.state()
         guard.observe(position, velocity, tick * PERIOD_NS)
-        told = guard.hold() if guard.silent else (guard.overdue() or (told,))[0]
+        told = guard.hold() if guard.silent else (guard.overdue(0.0) or (told,))[0]
         if wanted is not None:
             told, _ = guard.allow(wanted, tick * PERIOD_NS)
         arm.step(told, "velocity", PERIOD_S)

@@ -70,7 +70,10 @@ def check_run(guard, spec, rng, kind, jerk, gaps):
         stamp = tick * PERIOD_NS
         guard.observe(position, velocity, stamp)
         quiet = quiet - 1 if quiet else int(rng.integers(1, 8)) * (rng.random() < 0.1 * bool(gaps))
-        told = guard.hold() if guard.silent else (guard.overdue() or (told,))[0]
+        told, before, waited_s = guard.hold() if guard.silent else (guard.overdue() or (told,))[0], told, 0.0
+        if quiet and told is before and guard.hurries:
+            waited_s = guard.limits.latency_s * rng.choice([0.0, 0.5])
+            told = (guard.overdue(waited_s) or (told,))[0]
         if not quiet:
             for _ in range(rng.choice([1, 1, 1, 5])):
                 wanted = values(rng, kind, tick, top)
@@ -85,5 +88,6 @@ def check_run(guard, spec, rng, kind, jerk, gaps):
             assert (np.abs(change) <= ACCELERATION + TINY).all(), f"acceleration, {kind}, tick {tick}"
         if jerk and not gaps:  # it is kept from command to command, so there has to be one
             assert (np.abs(change - acceleration) <= jerk * PERIOD_S + TINY).all(), f"jerk, {kind}, tick {tick}"
-        position, velocity, acceleration = position + new * PERIOD_S, new, change
+        position = position + velocity * waited_s + new * (PERIOD_S - waited_s)
+        velocity, acceleration = new, change
         assert (position >= low - TINY).all() and (position <= high + TINY).all(), f"position, {kind}, tick {tick}"

@@ -8,7 +8,7 @@ import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from tests.ros.guard_bench import NAMES, POSITION
+from tests.ros.guard_bench import NAMES, PERIOD_NS, POSITION
 from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.core.guard.guard import Cause
 from turn_rl_ros.nodes.guard import GuardNode
@@ -46,6 +46,23 @@ def test_silence_of_the_executor_for_three_periods_is_a_hold(bench):
     bench.until(lambda: bench.commands and bench.executed)
     assert bench.commands[0] == [0.0] * 7
     assert bench.executed[0].episode == -1
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_near_a_limit_the_executor_has_half_the_latency_to_answer(make, answers):
+    """At 0.3 rad/s, 0.01 rad from the limit, another period (0.015 rad) is too much; half of 0.2 s is time enough."""
+    bench = make(latency_s=0.2).open()
+    bench.state(0)
+    bench.propose(0, [0.3] * 7)
+    bench.until(lambda: len(bench.executed) == 1)
+    near = [*POSITION[:6], bench.guard.spec.joint_high[6] - 0.05 - 0.01]
+    bench.state(1, near)
+    if answers:
+        bench.propose(1, [-0.1] * 7)
+    bench.until(lambda: len(bench.executed) == 2)
+    assert bench.executed[1].episode == (0 if answers else -1)
+    assert bench.commands[1][6] == pytest.approx(-0.1) if answers else bench.commands[1][6] <= 0.2
+    assert bench.executed[1].stamp_ns == bench.executed[0].stamp_ns + PERIOD_NS
 
 
 def test_the_window_ends_with_a_hold_and_says_so(make):

@@ -4,7 +4,6 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,10 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from turn_rl_ros.core.decision import NO_EPISODE, Decision
 from turn_rl_ros.core.errors import ConfigError, TurnRlError
-from turn_rl_ros.core.guard.budget import WINDOW_SPENT, Budget, Window
+from turn_rl_ros.core.guard.account import Account
+from turn_rl_ros.core.guard.budget import WINDOW_SPENT, Window
 from turn_rl_ros.core.guard.config import GuardConfig
 from turn_rl_ros.core.guard.guard import Cause, Guard
-from turn_rl_ros.core.guard.ledger import Ledger
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import ERROR, OK, SessionNode, steady_s
 from turn_rl_ros.nodes.estop import EStop
@@ -29,6 +28,8 @@ from turn_rl_ros.nodes.wire import JointNumbers, Numbers
 CHECK_PERIOD_S = 0.05
 RECORDER_TIMEOUT_S = 3.0
 """A collector that was heard on /diagnostics, once a second, and then no more for so long is gone or stands still."""
+ANSWER_SHARE = 0.5
+"""Share of `latency_s` that the executor has for an answer where the last command leaves no room for another period."""
 LONGEST_STOP_NS = 2_000_000_000
 """When the window closes on a moving arm, its stop is commanded for so long at most."""
 
@@ -43,18 +44,16 @@ class GuardNode(SessionNode):
         refuse_unknown(self)
         follow_changes(self)
         Guard(self.spec, self.config)  # parameters that do not fit the robot are refused now, not when the window opens
-        self._ledger = Ledger(ledger_path(self.config), self.spec.robot)
+        self._account = Account(self.spec, self.config)
         self._reader = messages.JointStateReader(self.spec.joint_names)
         velocity = self.spec.command_interface == "velocity"
         self._commands = topics.publish_on(self, topics.VELOCITY_COMMANDS if velocity else topics.POSITION_COMMANDS)
         self._executed = topics.publish_on(self, topics.EXECUTED)
         self._state = topics.publish_on(self, topics.GUARD_STATE)
         self._guard: Guard | None = None
-        self._budget = self._make_budget()
         self._interventions: Counter[str] = Counter()
         self._reason = ""
         self._end_cause = Cause.NONE
-        self._told: Any = None
         self._recorded_s = math.inf
         self._latest_ns = 0
         self._last: tuple[NDArray[np.float64], NDArray[np.float64], int] | None = None
@@ -65,8 +64,11 @@ class GuardNode(SessionNode):
         topics.listen_to(self, topics.PROPOSED, self._on_proposal)
         self._collector = f"{self.get_namespace().rstrip('/')}/collector"
         topics.listen_to(self, topics.DIAGNOSTICS, self._on_diagnostics)
-        self._estop = EStop(self, self.config, self._ledger, self._on_estop)
-        self.create_timer(CHECK_PERIOD_S, self._check, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._estop = EStop(self, self.config, self._account.ledger, self._on_estop)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(CHECK_PERIOD_S, self._check, clock=steady)
+        self._hurry = self.create_timer(ANSWER_SHARE * self.config.latency_s, self._brake_early, clock=steady)
+        self._hurry.cancel()
         self._publish_state("inactive")
         self.start_diagnostics()
 
@@ -74,7 +76,7 @@ class GuardNode(SessionNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open the window; its time runs from the first joint state on. The arm is held until the executor speaks."""
-        self._budget, self._told = self._make_budget(), self._asked
+        self._account.look(self.config)
         try:
             guard = Guard(self.spec, self.config)
             self.fault = self._refusal()
@@ -94,7 +96,7 @@ class GuardNode(SessionNode):
             guard.observe(*self._last)
             self._send_hold(Cause.NONE, self._last[2])
         self._publish_state("open")
-        self.get_logger().info(f"window open: {self._budget.window.left_s:g} s")
+        self.get_logger().info(f"window open: {self._account.budget.window.left_s:g} s")
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -105,32 +107,23 @@ class GuardNode(SessionNode):
     @property
     def window(self) -> Window | None:
         """The open window; None while there is none."""
-        return self._budget.window if self._guard else None
+        return self._account.budget.window if self._guard else None
 
     def close(self) -> None:
         """Stop the arm before the process goes, and leave the ledger to the next guard."""
         self._close("guard stopped")
-        self._ledger.close()
+        self._account.ledger.close()
 
     def destroy_node(self) -> None:
         """Free the ledger with the node."""
-        self._ledger.close()
+        self._account.ledger.close()
         super().destroy_node()
-
-    def _make_budget(self) -> Budget:
-        return Budget(self.spec, self.config, self._ledger.grant(self.config.window_id), self._ledger.wear)
 
     def _refusal(self) -> str:
         """Why the window may not open, in one line; empty when it may."""
-        fault = self._estop.fault or self.unwired(controller=self._commands, collector=self._executed)
-        if fault:
-            return fault
-        if self._budget.spent:
-            return f"{self._budget.spent} (window_id {self.config.window_id!r}, ledger {ledger_path(self.config)})"
-        self._window_id = self.config.window_id
-        self._ledger.charge(self._window_id, *self._budget.records(self.config.charge_ahead_s))
-        self._ledger.flush()
-        return self._ledger.fault
+        controller = {} if self.config.dry_run else {"controller": self._commands}
+        fault = self._estop.fault or self.unwired(**controller, collector=self._executed)
+        return fault or self._account.open()
 
     # What comes in
 
@@ -140,7 +133,7 @@ class GuardNode(SessionNode):
             if self._guard is None or self._stood_still():
                 return
             self._require_order(message.name)
-            effort = self._effort(message)
+            effort = messages.read_effort(message, self.spec.joint_names) if self.config.high_load else None
         except TurnRlError as error:
             self._distrust(str(error), Cause.BAD_STATE, messages.stamp_ns(message.header.stamp))
             return
@@ -148,17 +141,18 @@ class GuardNode(SessionNode):
             return  # a driver that repeats itself says nothing new; silence is judged by the steady clock
         self._latest_ns = stamp
         self._guard.observe(position, velocity, stamp)
-        self._budget.observe(position, effort, stamp, None if self._simulated else time.monotonic_ns())
+        budget = self._account.budget
+        budget.observe(position, effort, stamp, None if self._simulated else time.monotonic_ns())
         if self._guard.frozen:
             self._distrust(
                 "joint_states stand still although the arm was told to move; does it obey?", Cause.FROZEN_STATE, stamp
             )
             return
         self._good_s, self.fault = steady_s(), ""
-        if self._budget.spent:
-            self._end(self._budget.spent)
-        elif not self._paid():
-            self._distrust(self._ledger.fault or "the ledger's disk does not keep up", Cause.BUDGET, stamp)
+        if budget.spent:
+            self._end(budget.spent)
+        elif not self._account.paid(wait=self._simulated):
+            self._distrust(self._account.ledger.fault or "the ledger's disk does not keep up", Cause.BUDGET, stamp)
         elif self._early is not None:
             early, self._early = self._early, None
             self._pass_on(early)
@@ -223,17 +217,32 @@ class GuardNode(SessionNode):
 
     def _pass_on(self, decision: Decision) -> None:
         assert self._guard is not None
-        if not self._budget.admits(decision.episode):
-            self._end(self._budget.spent)
+        self._hurry.cancel()
+        budget = self._account.budget
+        if not budget.admits(decision.episode):
+            self._end(budget.spent)
             return
-        command, cause = self._guard.allow(decision.command, decision.stamp_ns, self._budget.window.left_s)
+        command, cause = self._guard.allow(decision.command, decision.stamp_ns, budget.window.left_s)
         if not cause & (Cause.BAD_COMMAND | Cause.STALE_COMMAND):
             self._spoke_s = steady_s()
         self._send(decision.executed(command, cause), cause)
 
     def _mind_the_late(self) -> None:
+        """A new state: brake if the executor is late, and soon if it does not answer where there is no room to wait.
+
+        In simulated time, which waits for the executor, nothing is lost by waiting.
+        """
         assert self._guard is not None
-        braked = self._guard.overdue(early=not self._simulated)
+        self._brake(self._guard.overdue())
+        if self._guard.hurries and not self._simulated:
+            self._hurry.reset()
+
+    def _brake_early(self) -> None:
+        self._hurry.cancel()
+        if self._guard is not None:
+            self._brake(self._guard.overdue(ANSWER_SHARE * self.config.latency_s))
+
+    def _brake(self, braked: tuple[NDArray[np.float64], Cause] | None) -> None:
         if braked is not None:
             self._send(_no_episode(self._latest_ns, *braked), braked[1])
 
@@ -244,7 +253,8 @@ class GuardNode(SessionNode):
             self._send(_no_episode(stamp_ns, self._guard.hold(now_ns), cause), cause)
 
     def _send(self, decision: Decision, cause: Cause) -> None:
-        self._commands.publish(messages.command_to_message(decision))
+        if not self.config.dry_run:
+            self._commands.publish(messages.command_to_message(decision))
         self._executed.publish(messages.decision_to_message(decision))
         self._sent_s = steady_s()
         if cause:
@@ -275,10 +285,10 @@ class GuardNode(SessionNode):
             cause = Cause.NONE
             time.sleep(self.spec.period_s)
         self._guard = None
-        self._ledger.charge(self._window_id, *self._budget.records())
-        self._ledger.flush()
+        self._hurry.cancel()
+        self._account.settle()
         self._publish_state("closed")
-        self.get_logger().info(f"window closed after {self._budget.window.used_s:.2f} s: {self._reason}")
+        self.get_logger().info(f"window closed after {self._account.budget.window.used_s:.2f} s: {self._reason}")
 
     # Judgements
 
@@ -288,27 +298,6 @@ class GuardNode(SessionNode):
             self._names = list(names)
         elif names != self._names:
             raise TurnRlError(f"joint_states changed its joints from {', '.join(self._names)} to {', '.join(names)}")
-
-    def _effort(self, message: JointNumbers) -> NDArray[np.float64] | None:
-        """Measured effort (n_joints,) where `high_load` asks for it. Raises TurnRlError when there is none."""
-        if not self.config.high_load:
-            return None
-        if len(message.effort) != len(message.name):
-            raise TurnRlError("joint_states has no effort, which high_load needs")
-        effort = dict(zip(message.name, message.effort, strict=True))
-        return np.array([effort[name] for name in self.spec.joint_names])
-
-    def _paid(self) -> bool:
-        """Whether the robot time used so far is on disk; asks for more in good time."""
-        charged_s, ahead_s = self._ledger.charged_s(self._window_id), self.config.charge_ahead_s
-        used_s = self._budget.used_s
-        more = charged_s - used_s < 0.5 * ahead_s and charged_s < self.config.window_s
-        if more and not self._ledger.busy:
-            self._ledger.charge(self._window_id, *self._budget.records(ahead_s))
-        if used_s > charged_s and self._simulated:  # simulated time may outrun the disk, and waits for it gladly
-            self._ledger.flush()
-            charged_s = self._ledger.charged_s(self._window_id)
-        return used_s <= charged_s
 
     def _stood_still(self) -> bool:
         """Whether this process itself was stopped for a while: what waits for it then is of the past, so it ends.
@@ -323,7 +312,7 @@ class GuardNode(SessionNode):
         return False
 
     def _window_passed(self) -> bool:
-        return self._budget.window.tick(self._latest_ns, time.monotonic_ns())
+        return self._account.budget.window.tick(self._latest_ns, time.monotonic_ns())
 
     @property
     def _simulated(self) -> bool:
@@ -343,46 +332,29 @@ class GuardNode(SessionNode):
     # What it says
 
     def _facts(self) -> dict[str, Any]:
-        grant, wear = self._budget.records()
-        window = self._budget.window
         return {
             "reason": self._reason,
             "fault": self.fault,
-            "estop": self._ledger.estop,
-            "window_id": self.config.window_id,
-            "window_s": window.used_s + window.left_s,
-            "used_s": window.used_s,
-            "left_s": window.left_s,
-            "spent": self._budget.spent,
-            "grant": grant,
-            "wear": wear,
+            **self._account.facts(),
             "until_ns": self._latest_ns,
             "interventions": dict(self._interventions),
+            "dry_run": self.config.dry_run,
         }
 
     def _say_grant(self) -> None:
         """Between windows: who sets another grant, or re-arms the e-stop, hears how things stand."""
-        if self._asked != self._told:
-            self._budget, self._told = self._make_budget(), self._asked
+        if self._account.changed(self.config):
+            self._account.look(self.config)
             self._publish_state("inactive")
-
-    @property
-    def _asked(self) -> tuple[str, float, str]:
-        return self.config.window_id, self.config.window_s, self._ledger.estop
 
     def _publish_state(self, phase: str) -> None:
         self._state.publish(messages.state_to_message({"phase": phase, **self._facts()}))
 
     def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """For /diagnostics."""
-        if self.fault or self._ledger.estop:
+        if self.fault or self._account.ledger.estop:
             return ERROR, f"holding: {self.fault or self._estop.fault}", self._facts()
         return OK, "window open" if self._guard else "closed", self._facts()
-
-
-def ledger_path(config: GuardConfig) -> Path:
-    """Where budgets and e-stop are kept."""
-    return Path(config.ledger or Path(config.run_dir) / "guard.json").expanduser()
 
 
 def _no_episode(stamp_ns: int, command: NDArray[np.float64], cause: Cause) -> Decision:

@@ -69,6 +69,14 @@ class JointStateReader:
         return None if names == list(self._wanted) else [names.index(name) for name in self._wanted]
 
 
+def read_effort(message: JointNumbers, joint_names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Measured effort (n,), Nm or N, in the order of `joint_names`. Raises TurnRlError when there is none."""
+    if len(message.effort) != len(message.name):
+        raise TurnRlError("joint_states has no effort, which high_load needs")
+    effort = dict(zip(message.name, message.effort, strict=True))
+    return np.array([effort[name] for name in joint_names])
+
+
 def decision_to_message(decision: Decision) -> bytes:
     """A decision as `core.decision.LAYOUT` has it.
 

@@ -17,6 +17,7 @@ from turn_rl_ros.report.page import render_page
 from turn_rl_ros.report.run import Evaluation, Run, Turn, read_run
 from turn_rl_ros.report.style import Picture
 from turn_rl_ros.report.visits import visits_picture
+from turn_rl_ros.report.wear import wear_of
 
 DIRECTORY = "report"
 PAGE = "index.html"
@@ -86,6 +87,7 @@ def render(run: Run, best: Best | None, pictures: list[tuple[Picture, bytes]]) -
         headline=_headline(run, best),
         success_means=_success_means(run),
         story=deployed_story(run.path),
+        wear=wear_of(run),
     )
 
 

@@ -61,7 +61,8 @@ class GuardConfig:
     )
     latency_s: float = param(
         0.05,
-        "velocity control: how long a command may stay in force beyond its period; braking counts on it",
+        "velocity control: how long a command may stay in force beyond its period; braking counts on it, "
+        "and gives half of it to the executor for its answer",
         unit="s",
         low=0.0,
         high=1.0,
@@ -96,6 +97,7 @@ class GuardConfig:
         low=0.0,
         high=10.0,
     )
+    dry_run: bool = param(False, "everything but the command: nothing is published to the controller")
     safety_topic: str = param("", "topic on which the arm's vendor publishes its safety mode; empty: none")
     safety_type: str = param("ur_dashboard_msgs/msg/SafetyMode", "message type of that topic")
     safety_field: str = param("mode", "field of that message to look at")

@@ -148,23 +148,34 @@ class Guard:
         self._command = np.where(safe == speed, wanted, self._position + safe * self._period_s)
         return self._command, cause
 
-    def overdue(self, early: bool = True) -> tuple[Array, Cause] | None:
+    @property
+    def hurries(self) -> bool:
+        """Velocity control: whether the last command, kept for another period, leaves a joint no room to stop.
+
+        For `latency_s` it does: so long an answer to the newest state may take.
+        """
+        if self._position is None or not self._velocity_control or self._told_ns == self._state_ns:
+            return False
+        return bool((self.limits.brake(self._velocity, self._position) != self._velocity).any())
+
+    def overdue(self, waited_s: float | None = None) -> tuple[Array, Cause] | None:
         """Velocity control, with each state: the last command, braked, if that cannot wait for the executor; else None.
 
         It cannot while the executor is late: a joint would run on for `silence_periods` at a speed that was safe for
-        one. Nor can it where the last command, kept for another period, leaves no room to stop; that is asked only
-        if `early`, since a simulation that waits for the executor loses nothing by waiting.
+        one. Nor can it where the arm `hurries`: ask again when the executor has had `waited_s` for its answer, a share
+        of `latency_s`.
         """
         dt_s = self._elapsed(self._state_ns)
         if dt_s == 0.0 or self._position is None or not self._velocity_control:
             return None
         late = self._state_ns - self._spoke_ns > 1.5 * self._period_ns
-        if not late and not (early and (self.limits.brake(self._velocity, self._position) != self._velocity).any()):
+        if not late and (waited_s is None or not self.hurries):
             return None
         before = self._acceleration
         if self._state_ns - self._told_ns > 1.5 * self._period_ns:  # what was speeding up then no longer is
             self._acceleration = np.where(self._acceleration * self._velocity > 0.0, 0.0, self._acceleration)
-        command, cause = self._limit(self._velocity, self._position, dt_s)
+        position = self._position + self._velocity * (waited_s or 0.0)
+        command, cause = self._limit(self._velocity, position, dt_s)
         if cause == Cause.NONE:
             self._acceleration = before
             return None
