@@ -5,12 +5,14 @@ import time
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from tests.ros.guard_bench import NAMES, PERIOD_NS, POSITION
 from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.core.guard.guard import Cause
+from turn_rl_ros.nodes import topics
 from turn_rl_ros.nodes.guard import GuardNode
 
 pytest.importorskip("pybullet_data", reason="the Panda's URDF comes with pybullet")
@@ -242,6 +244,23 @@ def test_a_worn_arm_stops_with_one_reason(make):
 def test_a_second_guard_on_the_same_ledger_is_refused(bench):
     with pytest.raises(ConfigError, match="another guard keeps the ledger"):
         GuardNode(parameter_overrides=[Parameter("run_dir", value=str(bench.run_dir))])
+
+
+def test_a_collector_that_dies_as_the_window_opens_is_missed_too(make):
+    """It was heard before the window, and then no more."""
+    bench = make()
+    alive = topics.publish_on(bench.node, topics.DIAGNOSTICS)
+    bench.until(lambda: alive.get_subscription_count())
+    alive.publish(DiagnosticArray(status=[DiagnosticStatus(hardware_id="/collector")]))
+    for _ in range(5):
+        bench.executor.spin_once(timeout_sec=0.02)
+    bench.open()
+
+    def work(tick):
+        bench.state(tick)
+        bench.propose(tick, [0.01 * (tick % 2)] * 7)
+
+    assert bench.until_closed(work) == "the collector is gone, nobody records"
 
 
 def test_a_window_does_not_open_where_nobody_records(make):

@@ -89,9 +89,10 @@ class GuardNode(SessionNode):
         self._interventions.clear()
         self._reason, self._end_cause = "", Cause.NONE
         self._early = self._names = None
-        self._recorded_s = math.inf  # not heard yet: another recorder may be at work
         self._latest_ns = 0  # a proposal waits for the window's first state: without one there is nothing to hold
         now_s = self._good_s = self._sent_s = self._spoke_s = self._awake_s = steady_s()
+        if now_s - self._recorded_s >= RECORDER_TIMEOUT_S:
+            self._recorded_s = math.inf  # not the collector, as it seems: another recorder is at work
         if self._last is not None and now_s - self._heard_s < self._patience_s:
             guard.observe(*self._last)
             self._send_hold(Cause.NONE, self._last[2])
