@@ -70,7 +70,7 @@ def test_policy_for_another_task_is_refused_in_one_line(run_dir):
     [
         (["evaluate", "nowhere"], "nowhere does not exist"),
         (["evaluate", "lonely.safetensors"], "add --env or --params-file"),
-        (["evaluate", "lonely.safetensors", "--env", "moon"], "known: panda, panda_ee, gridworld"),
+        (["evaluate", "lonely.safetensors", "--env", "moon"], "known: panda, panda_ee"),
         (["evaluate", "."], "has no policy yet"),
         (["report", "nowhere"], "is not a run directory"),
     ],

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,6 +50,26 @@ class Evaluation:
     """(n, steps + 1) metres, before the first step and after each; NaN after an early end."""
     returns: NDArray[np.float64]
     """(n,) undiscounted."""
+    seed: int = 0
+    """Of the goals."""
+
+    def to_json(self) -> str:
+        """As `evaluations/turn-NNN.json` has it, to a micrometre."""
+        lists = {k: np.round(v, 6).tolist() if isinstance(v, np.ndarray) else v for k, v in vars(self).items()}
+        return json.dumps(lists)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Evaluation":
+        """The other way. Raises KeyError, ValueError, TypeError for anything else."""
+        values = json.loads(text)
+        return cls(
+            success_rate=float(values["success_rate"]),
+            mean_return=float(values["mean_return"]),
+            final_distances=np.array(values["final_distances"], dtype=np.float64),
+            distances=np.array(values["distances"], dtype=np.float64),
+            returns=np.array(values["returns"], dtype=np.float64),
+            seed=int(values["seed"]),
+        )
 
 
 class RandomPolicy:
@@ -103,7 +123,8 @@ def evaluate_policy(
     """Score a policy (None: random motion) on the first `goals` held-out goals of `seed`. Needs the simulator."""
     env = make_env(spec, seed)
     try:
-        return evaluate(env, policy or RandomPolicy(env.task, seed), held_out_goals(env.task, goals, seed), progress)
+        acting = policy or RandomPolicy(env.task, seed)
+        return replace(evaluate(env, acting, held_out_goals(env.task, goals, seed), progress), seed=seed)
     finally:
         env.close()
 
@@ -122,17 +143,9 @@ def score_turn(spec: TaskSpec, config: TurnsConfig, turn: int, progress: Progres
             raise TurnRlError(f"{run_dir} has no policy of turn {turn}")
         policy = open_artifact(path.read_bytes(), spec).policy
     result = evaluate_policy(spec, policy, config.evaluate_goals, config.evaluate_seed, progress)
-    facts = {
-        "success_rate": result.success_rate,
-        "mean_return": result.mean_return,
-        "seed": config.evaluate_seed,
-        "returns": np.round(result.returns, 6).tolist(),
-        "final_distances": np.round(result.final_distances, 6).tolist(),
-        "distances": np.round(result.distances, 6).tolist(),
-    }
     target = run_dir / "evaluations" / f"turn-{turn:03d}.json"
     try:
-        replace_file(target, json.dumps(facts).encode())
+        replace_file(target, result.to_json().encode())
     except OSError as error:
         raise TurnRlError(f"cannot write {target}: {error.strerror}; make room, then start again to resume") from error
     return Score(result.success_rate, result.mean_return)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.evaluation import Evaluation
 from turn_rl_ros.core.turns import TurnsConfig
 from turn_rl_ros.report.accounts import accounts_picture
 from turn_rl_ros.report.bounds import Best, best_known
@@ -14,7 +15,7 @@ from turn_rl_ros.report.deployed import deployed_story
 from turn_rl_ros.report.distance import distance_picture
 from turn_rl_ros.report.learning import learning_picture, success_interval
 from turn_rl_ros.report.page import render_page
-from turn_rl_ros.report.run import Evaluation, Run, Turn, read_run
+from turn_rl_ros.report.run import Run, Turn, read_run
 from turn_rl_ros.report.style import Picture
 from turn_rl_ros.report.visits import visits_picture
 from turn_rl_ros.report.wear import wear_of

@@ -1,6 +1,5 @@
 """A run directory as the report reads it: whatever is there, and a plain word on whatever is not."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.evaluation import Evaluation
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.turns import read_summary
 from turn_rl_ros.data.errors import DatasetError
@@ -29,19 +29,6 @@ class Turn:
     mean_return: float | None = None
     train_seconds: float | None = None
     wall_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A policy on held-out goals, one entry a goal."""
-
-    success_rate: float
-    mean_return: float
-    returns: NDArray[np.float64]
-    """(n_goals,)"""
-    distances: NDArray[np.float64]
-    """(n_goals, steps + 1) metres from the goal, before the first step and after each; NaN after an early end."""
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -149,22 +136,10 @@ def _evaluations(path: Path, missing: list[str]) -> dict[int, Evaluation]:
     found = {}
     for file in sorted((path / "evaluations").glob("turn-*.json")):
         try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-            found[int(file.stem.removeprefix("turn-"))] = parse_evaluation(values)
+            found[int(file.stem.removeprefix("turn-"))] = Evaluation.from_json(file.read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError, TypeError) as error:
             missing.append(f"The evaluation {file.name} cannot be read ({error}).")
     return found
-
-
-def parse_evaluation(values: dict[str, Any]) -> Evaluation:
-    """An evaluation from its JSON form. Raises KeyError, ValueError, TypeError for anything else."""
-    return Evaluation(
-        success_rate=float(values["success_rate"]),
-        mean_return=float(values["mean_return"]),
-        returns=np.array(values["returns"], dtype=np.float64),
-        distances=np.array(values["distances"], dtype=np.float64),
-        seed=int(values["seed"]),
-    )
 
 
 def _turns(
