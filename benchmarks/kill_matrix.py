@@ -162,11 +162,8 @@ class Outcome:
 def strike(graph: Graph, victim: str, number: int, turn: int, rng: random.Random) -> Outcome:
     """One round: a window, a blow, the end of it, and the same turn again until it is whole."""
     parameters(graph.folder, graph.timeout_s, turn + 1)
-    opened = graph.log("guard").count("window open")
-    start_missing(graph)
-    until(lambda: graph.log("guard").count("window open") > opened, "a window opens")
-    moving = len(graph.truth())
-    until(lambda: len(graph.truth()) > moving + 20 and speed(graph.truth()[-1]) > 0.1, "the arm moves")
+    while not in_motion(graph):
+        pass  # a machine that stands still, and with it the guard, ends a window before the blow: another one
     time.sleep(rng.uniform(0.0, 0.5))
     struck = len(graph.truth())
     graph.send(victim, number)
@@ -178,6 +175,20 @@ def strike(graph: Graph, victim: str, number: int, turn: int, rng: random.Random
         graph.send("director", signal.SIGINT)
     until(lambda: not graph.running("director"), "the director ends")
     return Outcome(*outcome, intact=True, resumed=resume(graph, turn, victim))
+
+
+def in_motion(graph: Graph) -> bool:
+    """Have a window open; whether the arm moves in it before its director ends."""
+    opened = graph.log("guard").count("window open")
+    start_missing(graph)
+    until(lambda: graph.log("guard").count("window open") > opened, "a window opens")
+    first = len(graph.truth())
+
+    def moves() -> bool:
+        return len(graph.truth()) > first + 20 and speed(graph.ticks[-1]) > 0.1
+
+    until(lambda: moves() or not graph.running("director"), "the arm moves")
+    return moves()
 
 
 def speed(tick: dict[str, Any]) -> float:
