@@ -6,7 +6,19 @@ from setuptools import find_packages, setup
 
 NAME = "turn_rl_ros"
 SHARE = f"share/{NAME}"
-NODES = ("executor", "guard", "collector", "trainer", "director")
+NODES = (
+    "executor",
+    "guard",
+    "collector",
+    "trainer",
+    "director",
+    "sync",
+    "replay",
+    "recorder",
+    "shadow",
+    "homing",
+    "preflight",
+)
 
 ROS = [
     "ros-jazzy-rclpy[fastrtps]",
@@ -20,6 +32,7 @@ ROS = [
     "ros-jazzy-std-srvs",
     "ros-jazzy-trajectory-msgs",
 ]
+SYNC = ["fsspec>=2023.6", "sshfs>=2023.7"]
 DEV = [
     "colcon-common-extensions",
     "cryptography>=40",
@@ -32,6 +45,7 @@ DEV = [
     "rosbags>=0.11",
     "ruff",
     "types-PyYAML",
+    *SYNC,
 ]
 
 
@@ -53,13 +67,14 @@ setup(
     python_requires=">=3.10",
     # Not `exclude=["test"]`: that default would install `tests` as a top-level module.
     packages=find_packages(include=[NAME, f"{NAME}.*", "sim", "sim.*"]),
-    package_data={"sim": ["worlds/*.txt"], f"{NAME}.report": ["templates/*"]},
+    package_data={"sim": ["worlds/*.txt", "robots/*.urdf"], f"{NAME}.report": ["templates/*"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (SHARE, ["package.xml"]),
         (f"{SHARE}/launch", files("launch")),
         (f"{SHARE}/config", files("config")),
         (f"{SHARE}/config/mappings", files("config/mappings")),
+        (f"{SHARE}/config/controllers", files("config/controllers")),
     ],
     zip_safe=False,
     install_requires=[
@@ -81,12 +96,14 @@ setup(
         "bags": ["rosbags>=0.11"],
         "lerobot": ["pyarrow>=14"],
         "sign": ["cryptography>=40"],
+        "sync": SYNC,
         "dev": DEV,
     },
     entry_points={
         "console_scripts": [
             *(f"{node} = {NAME}.nodes.{node}:main" for node in NODES),
             "arm = sim.arm_node:main",
+            "stand_in = sim.stand_in:main",
             f"turn-rl = {NAME}.cli:main",
         ]
     },

@@ -10,5 +10,5 @@ ONCE = {"trainer": {"once": True, "use_sim_time": False}}
 
 def generate_launch_description() -> LaunchDescription:
     """The trainer alone: trains on what is recorded, keeps and publishes the policy, exits."""
-    names = ("env", "params_file", "run_dir", "seed", "namespace")
+    names = ("env", "params_file", "run_dir", "seed", "namespace", "log_level")
     return LaunchDescription([*arguments(*names, env=""), nodes("trainer", ends="trainer", extra=lambda _: ONCE)])

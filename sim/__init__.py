@@ -1,6 +1,6 @@
 """The other side of the wire: simulated arms, their Gymnasium environment, and the arm node.
 
-Imports `turn_rl_ros.core`, never the other way round, save the one door `turn_rl_ros.core.door.make_env`.
+Imports `turn_rl_ros.core`, never the other way round, save the one door `turn_rl_ros.core.door`.
 """
 
 from typing import TYPE_CHECKING
@@ -11,12 +11,13 @@ from turn_rl_ros.core.spec import TaskSpec
 
 if TYPE_CHECKING:
     from sim.env import ArmEnv
+    from sim.gymnasium_env import GymnasiumEnv
 
 __all__ = ["SimArm", "make_arm", "make_env"]
 
 
 def make_arm(spec: TaskSpec, seed: int = 0) -> SimArm:
-    """Make the simulated arm of a spec, at home: the NumPy gantry for gridworld, the PyBullet Panda for reach.
+    """Make the simulated arm of a spec, at home: the NumPy gantry for gridworld, a PyBullet arm for reach.
 
     Raises TurnRlError when PyBullet is needed and cannot be imported, or when the spec is for another arm.
     """
@@ -25,7 +26,7 @@ def make_arm(spec: TaskSpec, seed: int = 0) -> SimArm:
 
         return Gantry(spec, seed)
     try:
-        from sim.panda import PyBulletArm
+        from sim.bullet import PyBulletArm
     except ImportError as error:
         raise TurnRlError(
             f"the task {spec.task!r} needs PyBullet, which cannot be imported ({error}); "
@@ -34,8 +35,15 @@ def make_arm(spec: TaskSpec, seed: int = 0) -> SimArm:
     return PyBulletArm(spec)
 
 
-def make_env(spec: TaskSpec, seed: int = 0) -> "ArmEnv":
-    """Make the Gymnasium environment of a spec: its simulated arm and its task. Raises as `make_arm` does."""
+def make_env(spec: TaskSpec, seed: int = 0) -> "ArmEnv | GymnasiumEnv":
+    """Make the Gymnasium environment of a spec: its simulated arm and its task, or the one that it names.
+
+    Raises as `make_arm` does.
+    """
+    if spec.task == "gymnasium":
+        from sim.gymnasium_env import GymnasiumEnv
+
+        return GymnasiumEnv(spec, seed)
     from sim.env import ArmEnv
 
     return ArmEnv(spec, make_arm(spec, seed), seed)

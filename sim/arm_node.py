@@ -17,6 +17,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sim import make_arm
 from sim.controllers import CommandIgnored, Controllers
+from sim.trajectory import Point
 from sim.truth import TruthLog
 from turn_rl_ros.core.config import param
 from turn_rl_ros.nodes import messages, topics
@@ -115,12 +116,11 @@ class ArmNode(Diagnosed, Node):
         return on_command
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
-        seconds = [point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in message.points]
-        positions = [point.positions for point in message.points]
+        points = points_of(message)
         # As joint_trajectory_controller has it: a zero stamp means now.
         start_ns = messages.stamp_ns(message.header.stamp) or self._stamp_ns
         names, now = message.joint_names, self._state[0]
-        self._obey(lambda: self._controllers.trajectory(names, seconds, positions, start_ns, now))
+        self._obey(lambda: self._controllers.trajectory(names, points, start_ns, now))
 
     def _obey(self, take: Callable[[], None], answers_ns: int | None = None) -> None:
         """Take in a command; in lockstep, tick at once. A command that is ignored still paces.
@@ -201,6 +201,14 @@ def answered_ns(message: Float64MultiArray) -> int | None:
     label = message.layout.dim[0].label if message.layout.dim else ""
     stamp = label.removeprefix(messages.STAMP_LABEL)
     return int(stamp) if label.startswith(messages.STAMP_LABEL) and stamp.isdecimal() else None
+
+
+def points_of(message: JointTrajectory) -> list[Point]:
+    """The waypoints of a message."""
+    return [
+        Point(messages.stamp_ns(p.time_from_start) * 1e-9, p.positions, p.velocities, p.accelerations)
+        for p in message.points
+    ]
 
 
 def main(args: Sequence[str] | None = None) -> int:

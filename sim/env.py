@@ -7,6 +7,8 @@ import numpy as np
 from gymnasium import spaces
 
 from sim.arm import Array, SimArm
+from turn_rl_ros.core.guard.config import GuardConfig
+from turn_rl_ros.core.guard.guard import Guard
 from turn_rl_ros.core.spec import Box, Discrete, TaskSpec
 from turn_rl_ros.core.task import make_task
 
@@ -19,6 +21,7 @@ class ArmEnv(gymnasium.Env):
 
     Actions are in the spec's units (rad/s, m/s) or are indices; observations are the task's. `info` holds
     joint_position, joint_velocity and the command that led there (n,), goal (3,) and distance in metres, is_success.
+    Commands pass what the guard allows: speeds up to the joints' limits and, where the task has an obstacle, the guard.
     """
 
     def __init__(self, spec: TaskSpec, arm: SimArm, seed: int = 0) -> None:
@@ -41,15 +44,14 @@ class ArmEnv(gymnasium.Env):
         self._goal: Array = np.array(goal, dtype=np.float64)
         self.arm.reset(options.get("joint_position"), seed)
         self._steps = 0
+        self._guard = Guard(self.task_spec, GuardConfig()) if "obstacle" in self.task_spec.details else None
         self._command = np.zeros(len(self._limit))
         self._position, self._velocity, _ = self.arm.state()
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Obey `action` for one control period. A time-out is a truncation, never a termination."""
-        self._command = self.task.command(action, self._position)
-        if self.task_spec.command_interface == "velocity":
-            self._command = np.clip(self._command, -self._limit, self._limit)  # what the guard does on the wire
+        self._command = self._allowed(self.task.command(action, self._position))
         self.arm.step(self._command, self.task_spec.command_interface, self.task_spec.period_s)
         self._steps += 1
         self._position, self._velocity, _ = self.arm.state()
@@ -57,6 +59,16 @@ class ArmEnv(gymnasium.Env):
         terminated = bool(self.task.terminated(self._position, self._goal))
         truncated = not terminated and self._steps >= self.task_spec.episode_steps
         return self._observation(), reward, terminated, truncated, self._info()
+
+    def _allowed(self, command: Array) -> Array:
+        """What the guard makes of a command on the wire; without an obstacle, what is left of that here."""
+        if self._guard is not None:
+            stamp_ns = self._steps * self.task_spec.period_ns
+            self._guard.observe(self._position, self._velocity, stamp_ns)
+            return self._guard.allow(command, stamp_ns)[0]
+        return (
+            np.clip(command, -self._limit, self._limit) if self.task_spec.command_interface == "velocity" else command
+        )
 
     def close(self) -> None:
         """Free the simulator."""

@@ -11,7 +11,21 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NODES = {"arm", "executor", "guard", "collector", "trainer", "director"}
+NODES = {
+    "arm",
+    "executor",
+    "guard",
+    "collector",
+    "trainer",
+    "director",
+    "sync",
+    "replay",
+    "recorder",
+    "shadow",
+    "homing",
+    "preflight",
+    "stand_in",
+}
 EXECUTABLES = NODES | {"turn-rl"}
 LEFT_OUT = (".*", "build", "install", "log", "runs", "results", "*.egg-info", "__pycache__")
 
@@ -52,7 +66,7 @@ def test_every_executable_is_where_ros2_run_looks(installed):
 
 
 def test_every_launch_and_config_file_is_shared(installed):
-    for folder in ("launch", "config"):
+    for folder in ("launch", "config", "config/controllers"):
         ours = file_names(ROOT / folder)
         assert ours and file_names(installed / "share" / "turn_rl_ros" / folder) == ours
 

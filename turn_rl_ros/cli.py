@@ -11,6 +11,7 @@ from turn_rl_ros.commands.app import INTERRUPTED, make_app
 from turn_rl_ros.commands.bag import app as bag_app
 from turn_rl_ros.commands.data import app as data_app
 from turn_rl_ros.commands.policy import app as policy_app
+from turn_rl_ros.commands.study import app as study_app
 from turn_rl_ros.commands.train import train
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.scenario import SCENARIOS
@@ -22,6 +23,7 @@ app = make_app()
 app.add_typer(data_app, name="data")
 app.add_typer(bag_app, name="bag")
 app.add_typer(policy_app, name="policy")
+app.add_typer(study_app, name="study")
 app.command()(train)
 
 ENVS = f"Environment: {', '.join(SCENARIOS)}."

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from turn_rl_ros.core.behaviour import EXPLORING, POLICY, RANDOM, make_behaviour
+from turn_rl_ros.core.errors import PolicyRejected
 from turn_rl_ros.core.exploration import BehaviourConfig
+from turn_rl_ros.core.memory import Memory
 from turn_rl_ros.core.task import make_spec, make_task
+from turn_rl_ros.core.task.grid import MOVES
 
 GRID = {"kind": "gridworld"}
 
@@ -45,28 +48,74 @@ def test_the_policy_alone_is_the_policy_alone():
     assert [behaviour.act(np.zeros(2, np.float32)) for _ in range(3)] == [(np.array(4), POLICY)] * 3
 
 
-def test_a_search_walks_to_the_cell_it_has_seen_least_by_moves_that_worked():
-    behaviour = grid_behaviour(Always(np.array(0)), random_share=0.0, policy_share=0.0, search_share=1.0, walk_steps=1)
-    explorer = behaviour._explorer
-    right, stay = 4, 0
-    # An earlier episode went (2, 8) -> (2, 9) -> (2, 10), and stood in the first two for long.
-    for column in (8, 9):
-        for _ in range(5):
-            explorer.remember(np.array([2, column], np.float32), np.array(stay))
-        explorer.remember(np.array([2, column], np.float32), np.array(right))
-    explorer.remember(np.array([2, 10], np.float32), np.array(stay))
-    behaviour.begin(1)
-    first = behaviour.act(np.array([2, 8], np.float32))
-    second = behaviour.act(np.array([2, 9], np.float32))
-    assert [(int(action), mode) for action, mode in (first, second)] == [(right, EXPLORING)] * 2
+def at(row, column):
+    return np.array([row, column], np.float32)
 
 
-def test_what_a_search_knows_ends_with_the_episode_that_was_cut():
-    explorer = grid_behaviour(None)._explorer
-    explorer.remember(np.array([2, 8], np.float32), np.array(4))
+UP, DOWN, LEFT, RIGHT = 1, 2, 3, 4
+
+
+def searching(memory=None, **config):
+    """A grid's search in the first episode, whose policy carries a memory."""
+    policy = Always(np.array(0))
+    policy.memory = memory
+    behaviour = grid_behaviour(policy, random_share=0.0, policy_share=0.0, search_share=1.0, **config)
+    behaviour.begin(0)
+    return behaviour
+
+
+def tally(*moves):
+    """Memory of moves ((row, column), action, (row, column), reward)."""
+    index = [[20 * cell[0] + cell[1] for cell in (move[0], move[2])] for move in moves]
+    state, following = np.array(index).T
+    actions, rewards = np.array([move[1] for move in moves]), np.array([move[3] for move in moves], float)
+    return Memory.tally((20, 20), 5, state, actions, following, rewards)
+
+
+def test_a_search_goes_straight_on_into_the_unknown():
+    """Every cell that it comes to is new, and so is what lies ahead; to the right of (2, 8) are ten free cells."""
+    behaviour, here, taken = searching(), at(2, 8), []
+    for _ in range(4):
+        action, mode = behaviour.act(here)
+        taken.append(int(action))
+        here = here + MOVES[int(action)].astype(np.float32)
+        assert mode == EXPLORING
+    assert taken[0] != 0 and len(set(taken)) == 1
+
+
+def test_a_search_goes_by_moves_that_worked_to_the_nearest_move_that_aims_at_a_new_cell():
+    """Around (2, 8) all is known but what lies beyond (2, 10): two moves right, then up, down or right."""
+    ways = [((2, 8), move, (2, 8), 0) for move in (0, UP, DOWN, LEFT)] + [((2, 8), RIGHT, (2, 9), 0)]
+    ways += [((2, 9), move, (2, 9), 0) for move in (0, UP, DOWN)] + [((2, 9), LEFT, (2, 8), 0)]
+    behaviour = searching(tally(*ways, ((2, 9), RIGHT, (2, 10), 0)))
+    taken = [int(behaviour.act(at(2, column))[0]) for column in (8, 9, 10)]
+    assert taken[:2] == [RIGHT, RIGHT] and taken[2] == RIGHT
+
+
+def test_a_search_first_tries_what_was_never_tried_where_it_pays():
+    """(2, 9) paid on arrival: it goes there although new cells are nearer, and tries what is left there."""
+    left = [((2, 9), move, (2, 9), 0) for move in (UP, DOWN, RIGHT)] + [((2, 9), LEFT, (2, 8), 0)]
+    behaviour = searching(tally(((2, 8), RIGHT, (2, 9), 1), *left))
+    assert [int(behaviour.act(at(2, column))[0]) for column in (8, 9)] == [RIGHT, 0]
+
+
+def test_without_foresight_all_untried_moves_are_alike():
+    behaviour = searching(tally(((0, 0), RIGHT, (0, 1), 0)), foresight=False)
+    others = [int(behaviour.act(at(0, 0))[0]) for _ in range(4)]
+    assert sorted(others) == [0, UP, DOWN, LEFT]
+
+
+def test_the_way_home_is_no_move():
+    explorer = searching()._explorer
+    explorer.remember(at(2, 10), np.array(RIGHT))
     explorer.begin()
-    explorer.remember(np.array([2, 8], np.float32), np.array(0))
-    assert explorer._moves == {}, "the way home is no move"
+    explorer.remember(at(2, 8), np.array(0))
+    assert explorer._known.leads_to == [[-1] * 5] * 2
+
+
+def test_a_memory_of_another_grid_is_refused():
+    with pytest.raises(PolicyRejected, match="tried"):
+        Memory.read(tally(((2, 8), RIGHT, (2, 9), 1)).arrays(), (10, 10), 5)
 
 
 @pytest.fixture

@@ -10,6 +10,11 @@ from sim.arm_node import ArmNode
 from turn_rl_ros.nodes.collector import Collector
 from turn_rl_ros.nodes.executor import Executor
 from turn_rl_ros.nodes.guard import GuardNode
+from turn_rl_ros.nodes.homing import Homing
+from turn_rl_ros.nodes.preflight import Preflight
+from turn_rl_ros.nodes.recorder import Recorder
+from turn_rl_ros.nodes.shadow import Shadow
+from turn_rl_ros.nodes.sync import Sync
 
 FILE = Path(__file__).parents[2] / "config" / "security.policy.xml"
 NAMESPACE = "/turn_rl"
@@ -37,17 +42,19 @@ def who(way, name):
 def test_the_guard_alone_commands_the_arm_and_says_what_was_executed():
     assert who("publish", "forward_velocity_controller/commands") == {"guard"}
     assert who("publish", "forward_position_controller/commands") == {"guard"}
-    assert who("publish", "guard/executed") == {"guard"}
-    assert who("publish", "joint_trajectory_controller/joint_trajectory") == set()
+    assert who("publish", "guard/executed") == {"guard"}  # and no replay, which has no place in a secured graph
+    assert who("publish", "joint_trajectory_controller/joint_trajectory") == {"homing"}, "to go home, and no more"
 
 
-def test_policies_come_from_the_trainer_or_the_director_and_reach_the_executor_alone():
+def test_policies_come_from_the_trainer_or_the_director_and_reach_the_executor_and_who_looks_on():
     assert who("publish", "turn_rl/policy") == {"trainer", "director"}
-    assert who("subscribe", "turn_rl/policy") == {"executor"}
-    assert who("subscribe", "executor/command") == {"guard"}
+    assert who("subscribe", "turn_rl/policy") == {"executor", "shadow"}
+    assert who("subscribe", "executor/command") == {"guard", "recorder"}
 
 
-@pytest.mark.parametrize("kind", [Executor, GuardNode, Collector, ArmNode, "Trainer", "Director"])
+@pytest.mark.parametrize(
+    "kind", [Executor, GuardNode, Collector, ArmNode, Homing, Preflight, Recorder, Shadow, Sync, "Trainer", "Director"]
+)
 def test_nothing_that_a_node_does_is_denied(ros, tmp_path, monkeypatch, kind):
     if isinstance(kind, str):
         pytest.importorskip("torch", reason="the trainer needs PyTorch, which is not installed")
@@ -56,10 +63,12 @@ def test_nothing_that_a_node_does_is_denied(ros, tmp_path, monkeypatch, kind):
 
         kind = {"Trainer": Trainer, "Director": Director}[kind]
     values = {"task.kind": "gridworld", "use_sim_time": True}
-    if kind is not ArmNode:
+    if kind not in (ArmNode, Homing):
         values["run_dir"] = str(tmp_path)
     if kind.__name__ == "Trainer":
         values["algorithm"] = "discrete_cql"
+    if kind is Sync:
+        values["sessions_url"] = str(tmp_path / "store")
     monkeypatch.chdir(tmp_path)
     overrides = [Parameter(name, value=value) for name, value in values.items()]
     node = kind(parameter_overrides=overrides, namespace=NAMESPACE)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sim.controllers import SETTLE_NS, Applied, CommandIgnored, Controllers
+from sim.trajectory import Point
 from sim.truth import TruthLog
 from turn_rl_ros.core.errors import TurnRlError
 
@@ -37,7 +38,7 @@ def test_the_newest_source_wins(controllers):
     controllers.forward("velocity", [1.0, 2.0])
     controllers.forward("position", [0.1, 0.2])
     assert values(controllers) == ("forward_position_controller", "position", [0.1, 0.2])
-    controllers.trajectory(["a", "b"], [1.0], [[0.0, 0.0]], 0, START)
+    controllers.trajectory(["a", "b"], [Point(1.0, [0.0, 0.0])], 0, START)
     assert values(controllers)[0] == "joint_trajectory_controller"
     controllers.forward("velocity", [3.0, 4.0])
     assert values(controllers) == ("forward_velocity_controller", "velocity", [3.0, 4.0])
@@ -54,7 +55,7 @@ def test_a_malformed_command_is_counted_and_leaves_the_last_one_in_force(control
 
 def test_a_trajectory_runs_in_straight_lines_between_its_points_and_holds_the_last(controllers):
     """From (0.5, -0.5): to (1.5, 0.5) at 1 s, to (1.5, 2.5) at 2 s; begins at 10 s."""
-    controllers.trajectory(["a", "b"], [1.0, 2.0], [[1.5, 0.5], [1.5, 2.5]], 10 * SECOND, START)
+    controllers.trajectory(["a", "b"], [Point(1.0, [1.5, 0.5]), Point(2.0, [1.5, 2.5])], 10 * SECOND, START)
     expected = {9.0: (0.5, -0.5), 10.0: (0.5, -0.5), 10.5: (1.0, 0.0), 11.0: (1.5, 0.5), 11.25: (1.5, 1.0)}
     expected |= {12.0: (1.5, 2.5), 99.0: (1.5, 2.5)}
     for time_s, target in expected.items():
@@ -62,7 +63,7 @@ def test_a_trajectory_runs_in_straight_lines_between_its_points_and_holds_the_la
 
 
 def test_a_trajectory_may_name_the_joints_in_any_order(controllers):
-    controllers.trajectory(["b", "a"], [1.0], [[7.0, 8.0]], 0, START)
+    controllers.trajectory(["b", "a"], [Point(1.0, [7.0, 8.0])], 0, START)
     assert values(controllers, 2 * SECOND)[2] == [8.0, 7.0]
 
 
@@ -80,7 +81,7 @@ def test_a_trajectory_may_name_the_joints_in_any_order(controllers):
 )
 def test_a_malformed_trajectory_is_ignored(controllers, names, seconds, positions):
     with pytest.raises(CommandIgnored, match="joint_trajectory_controller ignored"):
-        controllers.trajectory(names, seconds, positions, 0, START)
+        controllers.trajectory(names, [Point(*one) for one in zip(seconds, positions, strict=True)], 0, START)
     assert values(controllers)[0] == "hold"
     assert controllers.ignored == {"joint_trajectory_controller": 1}
 

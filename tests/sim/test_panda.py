@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("pybullet", reason="PyBullet is not installed")
 
-from sim.panda import PyBulletArm
+from sim.bullet import PyBulletArm
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.task import make_spec, make_task
 
@@ -96,7 +96,7 @@ def test_a_wrong_joint_name_is_named(spec):
 
 def test_another_robots_description_is_refused(spec):
     wrong = replace(spec, details={**spec.details, "robot_description_sha256": "0" * 64})
-    with pytest.raises(TurnRlError, match=r"task\.urdf is not the simulated Panda"):
+    with pytest.raises(TurnRlError, match=r"task\.urdf is not a simulated arm; .*kuka_iiwa"):
         PyBulletArm(wrong)
 
 

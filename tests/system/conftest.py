@@ -15,7 +15,7 @@ import yaml
 pytest.importorskip("rclpy", reason="rclpy is not installed (pip install 'turn_rl_ros[ros]')")
 
 ROOT = Path(__file__).parents[2]
-MODULES = {"arm": "sim.arm_node"}
+MODULES = {"arm": "sim.arm_node", "stand_in": "sim.stand_in"}
 _domains = itertools.count(1)
 
 
@@ -39,7 +39,7 @@ class Graph:
         """A parameter file: the scenario's, with `overrides[node][parameter]` on top."""
         overrides = copy.deepcopy(overrides)
         tree = yaml.safe_load((ROOT / "config" / scenario).read_text())
-        for node in ("guard", "executor", "collector", "trainer", "director"):
+        for node in ("guard", "executor", "collector", "trainer", "sync", "director"):
             overrides.setdefault(node, {}).setdefault("run_dir", str(self.run_dir))
         for node, values in overrides.items():
             key = next(k for k in tree if k == node or k.endswith(f"/{node}"))

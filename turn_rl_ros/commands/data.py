@@ -11,6 +11,7 @@ from rich.markup import escape
 from turn_rl_ros.commands.app import make_app
 from turn_rl_ros.commands.exchange import export, import_
 from turn_rl_ros.commands.relabel import relabel
+from turn_rl_ros.commands.sync import pull, push
 from turn_rl_ros.data import manifest
 from turn_rl_ros.data.dataset import load_dataset
 from turn_rl_ros.data.recover import recover as recover_directory
@@ -19,6 +20,8 @@ app = make_app("Recover, verify and look at recorded sessions.")
 app.command("import")(import_)
 app.command()(export)
 app.command()(relabel)
+app.command()(push)
+app.command()(pull)
 Sessions = typer.Argument(help="Directory with session files.", exists=True, file_okay=False)
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from turn_rl_ros.commands.app import make_app
+from turn_rl_ros.commands.shadow import shadow
 from turn_rl_ros.core.artifact import Artifact, open_artifact, read_metadata
 from turn_rl_ros.core.deployed import FOLDER, read_history
 from turn_rl_ros.core.errors import TurnRlError
@@ -17,7 +18,8 @@ from turn_rl_ros.core.signature import PublicKey, SigningKey, make_key_pair
 from turn_rl_ros.core.store import PolicyStore, read_parcel, seal, signature_of, turn_of
 from turn_rl_ros.report.target import find_policy, find_spec
 
-app = make_app("List, show, verify and sign policies.")
+app = make_app("List, show, verify, sign and compare policies.")
+app.command()(shadow)
 
 Target = Annotated[
     Path, typer.Argument(help="Run directory (its newest policy), or one policy file.", metavar="RUN_OR_POLICY")

@@ -20,8 +20,8 @@ from turn_rl_ros.core.transition import Transition
 Array = NDArray[np.float64]
 _STAMP = itemgetter(0)
 
-PATIENCE = 3
-"""Control periods that a late message is waited for."""
+PATIENCE = 32
+"""Control periods that a late message is waited for: a recorder on a busy machine reads one topic in bursts."""
 KEPT = 64
 """States that are kept anyway: to look for old ones at each state would cost more than their memory."""
 STRETCH = 1.5

@@ -8,7 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from turn_rl_ros.core.exploration import ArmExplorer, BehaviourConfig, Explorer, GridExplorer
+from turn_rl_ros.core.choice import ChoiceExplorer
+from turn_rl_ros.core.exploration import ArmExplorer, BehaviourConfig, Explorer
+from turn_rl_ros.core.grid_search import GridExplorer
 from turn_rl_ros.core.policy import Policy
 from turn_rl_ros.core.task import Task
 
@@ -66,5 +68,9 @@ class SessionBehaviour:
 
 def make_behaviour(task: Task, config: BehaviourConfig, policy: Policy | None, rng: np.random.Generator) -> Behaviour:
     """What acts in a session of `task`; without a policy, random motion. The one constructor that nodes use."""
-    explorer = GridExplorer if task.spec.discrete else ArmExplorer
-    return SessionBehaviour(explorer(task, config, rng), config, policy, rng)
+    explorer: Explorer
+    if task.spec.task == "gridworld":
+        explorer = GridExplorer(task, config, rng, policy)
+    else:
+        explorer = (ChoiceExplorer if task.spec.discrete else ArmExplorer)(task, config, rng)
+    return SessionBehaviour(explorer, config, policy, rng)

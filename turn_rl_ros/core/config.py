@@ -11,9 +11,8 @@ from dataclasses import MISSING, Field, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from turn_rl_ros.core.errors import ConfigError
+from turn_rl_ros.core.parameter_file import parameter_tree
 
 Config = TypeVar("Config")
 
@@ -109,14 +108,7 @@ def scenario_section(path: Path, node: str, prefix: str = "") -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing or is not a parameter file.
     """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the parameter file {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{path} is not a ROS parameter file: it has no '<node>: ros__parameters:' block")
+    tree = parameter_tree(path)
     merged: dict[str, Any] = {}
     for key in ("/**", node, f"/{node}", f"/**/{node}"):
         values = (tree.get(key) or {}).get("ros__parameters") or {}

@@ -1,7 +1,6 @@
-"""Two ways to see something new: correlated noise for arms, a directed search for grids. NumPy only."""
+"""How a session explores: the parameters, and correlated noise for arms. NumPy only."""
 
 import math
-from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +13,6 @@ from turn_rl_ros.core.spec import Box
 from turn_rl_ros.core.task import Task
 
 Array = NDArray[np.float64]
-Cell = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -41,11 +39,12 @@ class BehaviourConfig:
         0.1, "grids: share of random moves while the exploring episode follows the policy", low=0.0, high=1.0
     )
     search_share: float = param(
-        0.7, "grids: share of exploring episodes that search for rarely visited cells instead", low=0.0, high=1.0
+        0.7, "grids: share of exploring episodes that search for what was never tried instead", low=0.0, high=1.0
     )
+    foresight: bool = param(True, "grids: a search takes what aims at a cell never visited before what was never tried")
     stickiness: float = param(0.5, "grids: probability that a random move repeats the last one", low=0.0, high=1.0)
     walk_steps: int = param(
-        80, "grids: random moves after each rarely visited cell that a search goes to", unit="steps", low=1, high=100000
+        0, "grids: random moves after each move that a search was for", unit="steps", low=0, high=100000
     )
 
 
@@ -98,13 +97,7 @@ class ArmExplorer:
         """Velocities within the bounds, (action.size,)."""
         self._advance(self._config.random_time_s)
         uniform = np.array([math.erf(x / math.sqrt(2.0)) for x in self._noise])
-        # Joint velocities are pulled in joint space, end-effector velocities in the space of the end effector.
-        place = observation[: self._joints] if self._joints else observation[-6:-3]
-        return self._bounded(
-            self._middle
-            + self._config.random_scale * self._half * uniform
-            + self._config.pull * (self._pulled_to - place)
-        )
+        return self._bounded(self._middle + self._config.random_scale * self._half * uniform + self._pull(observation))
 
     def explore(self, observation: NDArray[np.float32], policy: Policy) -> NDArray[np.float32]:
         """The policy's action plus noise, within the bounds."""
@@ -114,6 +107,14 @@ class ArmExplorer:
     def remember(self, observation: NDArray[np.float32], action: NDArray) -> None:
         """Nothing to remember."""
 
+    def _pull(self, observation: NDArray[np.float32]) -> Array | float:
+        """Velocity back to the posture of this episode; what has no joints has none."""
+        if not len(self._task.home):
+            return 0.0
+        # Joint velocities are pulled in joint space, end-effector velocities in the space of the end effector.
+        place = observation[: self._joints] if self._joints else observation[-6:-3]
+        return self._config.pull * (self._pulled_to - place)
+
     def _advance(self, time_s: float) -> None:
         """One period of the Ornstein-Uhlenbeck process with unit variance, exactly discretised."""
         keep = math.exp(-self._period_s / time_s) if time_s > 0 else 0.0
@@ -121,82 +122,3 @@ class ArmExplorer:
 
     def _bounded(self, action: Array) -> NDArray[np.float32]:
         return np.clip(action, self._low, self._high).astype(np.float32)
-
-
-class GridExplorer:
-    """Goes to a cell that it has rarely seen, by moves that it has seen work, then walks at random from there.
-
-    Other episodes follow the policy with some random moves, which tries what lies beside its way. What it knows is what
-    this session has shown it: the map is not an input.
-    """
-
-    def __init__(self, task: Task, config: BehaviourConfig, rng: np.random.Generator) -> None:
-        self._config, self._rng = config, rng
-        self._actions = task.spec.action.size
-        self._visits: Counter[Cell] = Counter()
-        self._moves: dict[Cell, dict[int, Cell]] = {}
-        self._last: tuple[Cell, int] | None = None
-        self._plan: deque[tuple[Cell, int]] = deque()
-        self._walk = 0
-        self._searching = True
-
-    def begin(self) -> None:
-        """Back at the start: the last move leads nowhere, and the plan is void. Draw whether to search."""
-        self._searching = self._rng.random() < self._config.search_share
-        self._last = None
-        self._plan.clear()
-        self._walk = 0
-
-    def random(self, observation: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The last move again, or any."""
-        if self._last is not None and self._rng.random() < self._config.stickiness:
-            return np.array(self._last[1])
-        return np.array(self._rng.integers(self._actions))
-
-    def explore(self, observation: NDArray[np.float32], policy: Policy) -> NDArray[np.int64]:
-        """The next move of the plan, of a new plan, or of the walk after one; or the policy's, mostly."""
-        if not self._searching:
-            chance = self._rng.random() < self._config.epsilon
-            return np.array(self._rng.integers(self._actions)) if chance else policy.act(observation)
-        here = _cell(observation)
-        if self._plan and self._plan[0][0] != here:  # slipped off the way
-            self._plan.clear()
-        if not self._plan and self._walk == 0:
-            self._plan = self._way(here)
-            self._walk = self._config.walk_steps
-        if self._plan:
-            return np.array(self._plan.popleft()[1])
-        self._walk -= 1
-        return self.random(observation)
-
-    def remember(self, observation: NDArray[np.float32], action: NDArray) -> None:
-        """Count the cell, and learn where the move before led."""
-        here = _cell(observation)
-        self._visits[here] += 1
-        if self._last is not None:
-            self._moves.setdefault(self._last[0], {})[self._last[1]] = here
-        self._last = (here, int(action))
-
-    def _way(self, here: Cell) -> deque[tuple[Cell, int]]:
-        """(cell, move) pairs along a shortest known way to the least visited cell that can be reached."""
-        came: dict[Cell, tuple[Cell, int]] = {}
-        reached, queue = [here], deque([here])
-        while queue:
-            cell = queue.popleft()
-            for move, following in self._moves.get(cell, {}).items():
-                if following not in came and following != here:
-                    came[following] = (cell, move)
-                    reached.append(following)
-                    queue.append(following)
-        fewest = min(self._visits[cell] for cell in reached)
-        rare = [cell for cell in reached if self._visits[cell] == fewest]
-        at = rare[int(self._rng.integers(len(rare)))]
-        way: deque[tuple[Cell, int]] = deque()
-        while at != here:
-            way.appendleft(came[at])
-            at = came[at][0]
-        return way
-
-
-def _cell(observation: NDArray[np.float32]) -> Cell:
-    return tuple(int(value) for value in np.rint(observation))

@@ -16,6 +16,11 @@ Array = NDArray[np.float64]
 HOMING_GAIN = 5.0
 """Proportional gain of the way home, 1/s: within a control period of 0.05 s a joint closes a quarter of the gap."""
 
+BLOCKED_TICKS, ALONE_TICKS = 5, 10
+"""On the way home: control periods without motion after which one joint tries alone, and for how many."""
+STILL = 0.01
+"""Share of the homing speed below which the arm stands."""
+
 
 @dataclass(frozen=True)
 class PilotConfig:
@@ -28,6 +33,11 @@ class PilotConfig:
     home_every: int = param(
         1, "go home before every n-th episode (0: carry on from where the arm is)", low=0, high=100000
     )
+    homing: str = param(
+        "guard",
+        "who brings an arm under velocity control home: velocities through the guard, or the arm's home service",
+        choices=("guard", "service"),
+    )
     homing_speed: float = param(1.0, "largest joint speed on the way home", unit="rad/s or m/s", low=0.01, high=10.0)
     home_tolerance: float = param(0.05, "home is where every joint is this close", unit="rad or m", low=1e-4, high=1.0)
 
@@ -37,7 +47,9 @@ class Pilot:
     """Runs episodes over a task: home, goal, `episode_steps` actions, again.
 
     Under velocity control the way home is a proportional servo through the guard, recorded like any other episode.
-    Under position control the arm's own home service has to bring it there (`wants_home`); the pilot holds meanwhile.
+    Where the guard lets the arm no further, as near the floor, its joints go one after the other until the way is free.
+    Under position control, and where the configuration says so, the arm's own home service has to bring it there
+    (`wants_home`); the pilot holds until it is there and the service is done (`home_busy`).
     """
 
     task: Task
@@ -49,19 +61,28 @@ class Pilot:
     goal: Array = field(default_factory=lambda: np.zeros(3))
     wants_home: bool = False
     """The arm's home service should be called; cleared on arrival."""
+    home_busy: bool = False
+    """The home service has the arm; said from outside."""
     _step: int = 0
     _episodes: int = 0
     _phase: str = "between"
+    _before: Array | None = None
+    """Joint position a tick ago, on the way home."""
+    _still: int = 0
+    _alone: int = -1
+    """The joint that last went alone, and for how many more ticks it does."""
+    _alone_left: int = 0
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng([self.config.seed, self.config.session])
-        self._servo = self.task.spec.command_interface == "velocity"
+        self._velocity = self.task.spec.command_interface == "velocity"
+        self._servo = self._velocity and self.config.homing == "guard"
 
     def tick(self, position: Array, velocity: Array, stamp_ns: int) -> Decision:
         """The decision for one joint state, (n_joints,) each."""
         if self._phase == "between":
             self._start(position)
-        if self._phase == "homing" and self._is_home(position):
+        if self._phase == "homing" and self._is_home(position) and not self._away:
             self._begin_episode()
         if self._phase == "homing":
             return self._go_home(position, stamp_ns)
@@ -76,8 +97,9 @@ class Pilot:
         """Between two episodes: go home first, or begin at once."""
         self.goal = self.task.sample_goal(self._rng)
         every = self.config.home_every
-        if every and self._episodes % every == 0 and not self._is_home(position):
-            self._phase, self._step = "homing", 0
+        if self._away or (every and self._episodes % every == 0 and not self._is_home(position)):
+            self._phase, self._step, self._before = "homing", 0, None
+            self._still = self._alone_left = 0
             self.episode += 1
             self.wants_home = not self._servo
         else:
@@ -92,16 +114,35 @@ class Pilot:
         self._episodes += 1
         self.behaviour.begin(self._episodes - 1)
 
+    @property
+    def _away(self) -> bool:
+        """Whether the home service has the arm, so that nobody hears what the pilot says."""
+        return self.home_busy and not self._servo
+
     def _is_home(self, position: Array) -> bool:
         return bool(np.abs(position - self.task.home).max() <= self.config.home_tolerance)
 
     def _go_home(self, position: Array, stamp_ns: int) -> Decision:
         if not self._servo:
-            return Decision(stamp_ns, NO_EPISODE, 0, 0, self.goal, position)
+            hold = np.zeros_like(position) if self._velocity else position
+            return Decision(stamp_ns, NO_EPISODE, 0, 0, self.goal, hold)
         speed = self.config.homing_speed
         command = np.clip(HOMING_GAIN * (self.task.home - position), -speed, speed)
+        self._look_for_block(position)
+        if self._alone_left:
+            self._alone_left -= 1
+            command = np.where(np.arange(len(command)) == self._alone, command, 0.0)
         self._step += 1
         return Decision(stamp_ns, self.episode, self._step - 1, HOMING, self.goal, command)
+
+    def _look_for_block(self, position: Array) -> None:
+        """Choose the next joint to go alone when the arm has not moved for a while."""
+        least = STILL * self.config.homing_speed * self.task.spec.period_s
+        moved = self._before is None or np.abs(position - self._before).max() > least
+        self._before, self._still = position, 0 if moved else self._still + 1
+        if self._still >= BLOCKED_TICKS:
+            self._alone = (self._alone + 1) % len(position)
+            self._still, self._alone_left = 0, ALONE_TICKS
 
     def _act(self, position: Array, velocity: Array, stamp_ns: int) -> Decision:
         observation = self.task.observe(position, velocity, self.goal)

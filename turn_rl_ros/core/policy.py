@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.errors import PolicyRejected
+from turn_rl_ros.core.memory import Memory
 from turn_rl_ros.core.spec import Box, TaskSpec
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -80,6 +81,7 @@ class ArgmaxPolicy:
         self._combine = _combine(weights)
         self._inputs = spec.observation.size if self._sizes is None else math.prod(self._sizes)
         self._layers = _layers(weights, self._inputs, spec.action.size * outputs)
+        self.memory = Memory.read(weights, self._sizes, spec.action.size) if self._sizes is not None else None
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.int64]:
         """() int64."""

@@ -20,6 +20,8 @@ from turn_rl_ros.core.errors import ConfigError
 
 Matrix = NDArray[np.float64]
 
+TOPIC = "topic"
+"""`task.urdf = topic:<name>` is a robot description that a driver publishes."""
 UNLIMITED = 1e6
 """Limit of a joint whose URDF gives none; finite, so that a task spec is plain JSON."""
 
@@ -31,6 +33,11 @@ def read_urdf(where: str) -> str:
         ConfigError: it is not there; the message names the parameter to change.
     """
     package, colon, inside = where.partition(":")
+    if package == TOPIC:
+        raise ConfigError(
+            f"task.urdf = {where!r}: hardware.launch.py fetches it from the driver; "
+            "elsewhere give the path of a URDF file"
+        )
     if colon and find_spec(package) is None:
         raise ConfigError(
             f"task.urdf = {where!r}: the Python package {package!r} is not installed; give the path of a URDF file"
@@ -193,6 +200,15 @@ def limits_from_urdf(text: str, joint_names: Sequence[str]) -> JointLimits:
         high.append(float(limit.get("upper", UNLIMITED)))
         velocity.append(float(limit.get("velocity", UNLIMITED)))
     return JointLimits(tuple(low), tuple(high), tuple(velocity))
+
+
+def child_link(text: str, joint_name: str) -> str:
+    """The link that a joint carries. Raises ConfigError for a joint that is not there."""
+    for joint in _parse(text).iter("joint"):
+        child = joint.find("child")
+        if joint.get("name") == joint_name and child is not None:
+            return str(child.get("link"))
+    raise ConfigError(f"the URDF has no joint {joint_name!r}")
 
 
 def urdf_hash(text: str) -> str:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from turn_rl_ros.core.assembler import Assembler
 from turn_rl_ros.core.behaviour import Behaviour
+from turn_rl_ros.core.guard.guard import Guard
 from turn_rl_ros.core.pilot import Pilot, PilotConfig
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task import Task
@@ -39,7 +40,9 @@ class Env(Protocol):
     arm: Arm
 
 
-def run_session(env: Env, behaviour: Behaviour, steps: int, config: PilotConfig | None = None) -> list[Transition]:
+def run_session(
+    env: Env, behaviour: Behaviour, steps: int, config: PilotConfig | None = None, guard: Guard | None = None
+) -> list[Transition]:
     """Record `steps` control periods, from home, as an executor and a collector would.
 
     Args:
@@ -47,6 +50,7 @@ def run_session(env: Env, behaviour: Behaviour, steps: int, config: PilotConfig 
         behaviour: chooses the actions.
         steps: the budget in ticks; the way home counts.
         config: seed of the goals, and whether and how fast to go home between episodes.
+        guard: limits every command; without one, velocities are clipped to the robot's own limits.
 
     Returns:
         Fewer than `steps` transitions where the arm's own home service moved it: those ticks are no one's choice.
@@ -64,7 +68,10 @@ def run_session(env: Env, behaviour: Behaviour, steps: int, config: PilotConfig 
         if tick == steps:
             break
         decision = pilot.tick(position, velocity, stamp_ns)
-        if spec.command_interface == "velocity":
+        if guard is not None:
+            guard.observe(position, velocity, stamp_ns)
+            decision = decision.executed(*guard.allow(decision.command, stamp_ns, (steps - tick) * spec.period_s))
+        elif spec.command_interface == "velocity":
             decision = decision.executed(np.clip(decision.command, -limit, limit), 0)
         rows += assembler.executed(decision)
         if pilot.wants_home:

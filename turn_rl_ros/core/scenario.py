@@ -1,6 +1,5 @@
 """Scenario files: which one belongs to an environment, and a run's own copy with the user's overrides."""
 
-import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,9 +7,20 @@ from typing import Any
 
 import yaml
 
+from turn_rl_ros.core.config import scenario_section
 from turn_rl_ros.core.errors import ConfigError
+from turn_rl_ros.core.parameter_file import parameter_tree, shipped_file
 
-SCENARIOS = {"panda": "panda_reach.yaml", "panda_ee": "panda_reach_ee.yaml", "gridworld": "gridworld.yaml"}
+SCENARIOS = {
+    "panda": "panda_reach.yaml",
+    "panda_ee": "panda_reach_ee.yaml",
+    "panda_obstacle": "panda_obstacle.yaml",
+    "iiwa": "iiwa_reach.yaml",
+    "gridworld": "gridworld.yaml",
+    "gridworld_maze": "gridworld_maze.yaml",
+    "gridworld_slippery": "gridworld_slippery.yaml",
+    "gridworld_open": "gridworld_open.yaml",
+}
 FALLBACK = "gridworld"
 
 
@@ -22,7 +32,8 @@ def choose_env(env: str) -> tuple[str, str]:
     """
     if env not in SCENARIOS:
         raise ConfigError(f"env = {env!r}; known: {', '.join(SCENARIOS)}")
-    if env != FALLBACK and find_spec("pybullet") is None:
+    grid = scenario_section(scenario_file(env), "arm", "task")["kind"] == "gridworld"
+    if not grid and find_spec("pybullet") is None:
         return (
             FALLBACK,
             f"PyBullet cannot be imported, so {FALLBACK!r} runs instead of {env!r} (pip install pybullet)",
@@ -35,28 +46,13 @@ def scenario_file(env: str) -> Path:
     return shipped_file(SCENARIOS[env])
 
 
-def shipped_file(name: str) -> Path:
-    """A file of config/, in a checkout or installed. Raises ConfigError when it is not there."""
-    places = [Path(__file__).parents[2] / "config", Path(sys.prefix) / "share" / "turn_rl_ros" / "config"]
-    places += [parent / "share" / "turn_rl_ros" / "config" for parent in Path(__file__).parents]
-    for place in places:
-        if (place / name).is_file():
-            return place / name
-    raise ConfigError(f"{name} is not installed; give params_file")
-
-
 def write_scenario(source: Path, target: Path, overrides: Mapping[str, Mapping[str, Any]]) -> None:
     """Copy a parameter file with `overrides[node][parameter]` on top: what a run used, in one file.
 
     Raises:
         ConfigError: the source cannot be read or the target not written.
     """
-    try:
-        tree = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read the parameter file {source}: {str(error).splitlines()[0]}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{source} is not a ROS parameter file: it has no '<node>: ros__parameters:' block")
+    tree = parameter_tree(source)
     for node, values in overrides.items():
         key = next((k for k in tree if k == node or k.endswith(f"/{node}")), node)
         tree.setdefault(key, {}).setdefault("ros__parameters", {}).update(values)

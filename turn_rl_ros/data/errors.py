@@ -21,3 +21,7 @@ class DatasetError(TurnRlError):
 
 class NothingChosen(DatasetError):
     """No transition fits a choice."""
+
+
+class SyncError(TurnRlError):
+    """Sessions cannot travel to or from a store; what has arrived is whole, and trying again is safe."""

@@ -24,11 +24,15 @@ def publish(fresh: Path, final: Path) -> None:
 class DirectoryLock:
     """The right to write sessions into a directory; the kernel takes it back when the process dies."""
 
-    def __init__(self, directory: Path) -> None:
-        """Create `directory` where needed and lock it. Raises DirectoryBusy, SessionError."""
+    def __init__(self, directory: Path, name: str = LOCK_NAME) -> None:
+        """Create `directory` where needed and lock it; each `name` is a lock of its own.
+
+        Raises:
+            DirectoryBusy: somebody else has it. SessionError: the directory cannot be written.
+        """
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise SessionError(f"cannot write sessions into {directory}: {error.strerror}") from error
         try:

@@ -25,10 +25,13 @@ Verify = Literal["changed", "always", "never"]
 def survey(directory: Path, hashes: Hashes) -> tuple[list[SessionInfo], list[Key]]:
     """What lies in a directory, oldest first, and the sha256 that each file must have: the manifest's, or its own.
 
+    Dry runs, in which the arm did not obey, are left out unless there is nothing else.
+
     Raises DatasetError, and SessionError when the manifest is damaged.
     """
     known = manifest.read_manifest(directory)
     infos = [manifest.session_info(path, known.get(path.name)) for path in manifest.sealed_files(directory)]
+    infos = [info for info in infos if not info.facts["dry_run"]] or infos
     infos.sort(key=lambda info: (info.facts["created_utc"], info.path.name))
     try:
         hashed = [known.get(info.path.name, {}).get("sha256") or hashes.of(info.path) for info in infos]

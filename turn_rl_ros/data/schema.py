@@ -66,6 +66,7 @@ FACTS: dict[str, Any] = {
     "recovered": False,
     "cut_episodes": 0,
     "backlog_rows": 0,
+    "dry_run": False,
     "drops": {},
     "wear": {},
     "parameters": {},

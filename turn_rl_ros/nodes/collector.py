@@ -80,6 +80,7 @@ class Collector(SessionNode):
             "policy_turn": self._executor_state.get("turn", -1),
             "clock_source": "sim_time" if self.get_parameter("use_sim_time").value else "system",
             "parameters": values_of(self),
+            "dry_run": bool(self._guard_state.get("dry_run", False)),
         }
         try:
             self._recover()

@@ -12,9 +12,10 @@ from turn_rl_ros.core.evaluation import score_turn
 from turn_rl_ros.core.store import PolicyStore, read_parcel
 from turn_rl_ros.core.turns import Score, TurnsConfig, walk
 from turn_rl_ros.nodes import messages, topics
-from turn_rl_ros.nodes.base import ERROR, OK, Diagnosed, steady_s
-from turn_rl_ros.nodes.crew import Interrupted, RosCrew
+from turn_rl_ros.nodes.base import ERROR, OK, WARN, Diagnosed, steady_s
+from turn_rl_ros.nodes.crew import RosCrew
 from turn_rl_ros.nodes.params import declare, declare_task, refuse_unknown
+from turn_rl_ros.nodes.peers import Interrupted
 from turn_rl_ros.nodes.spin import run_node
 
 
@@ -81,7 +82,8 @@ class Director(Diagnosed, Node):
 
     def status(self) -> tuple[bytes, str, Mapping[str, Any]]:
         """For /diagnostics."""
-        return (ERROR if self.fault else OK), self.fault or self.said, {"run_dir": self.config.run_dir}
+        level = ERROR if self.fault else WARN if self._crew.note else OK
+        return level, self.fault or self._crew.note or self.said, {"run_dir": self.config.run_dir}
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -62,11 +62,13 @@ class Executor(SessionNode):
         self._state = topics.publish_on(self, topics.EXECUTOR_STATE)
         self._home = self.create_client(Trigger, topics.HOME_SERVICE)
         self._ask_home_ns = 0
+        self._home_busy = False
         self._open = False
         """Whether the guard's window is open: what is proposed before would be part of no session."""
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
         topics.listen_to(self, topics.POLICY, self._delivery.take)
         topics.listen_to(self, topics.GUARD_STATE, self._on_guard)
+        topics.listen_to(self, topics.HOMING_STATE, self._on_homing)
         self.create_service(Trigger, topics.ROLLBACK_SERVICE, self._on_rollback)
         self._publish_state()
         self.start_diagnostics()
@@ -79,7 +81,8 @@ class Executor(SessionNode):
             return TransitionCallbackReturn.FAILURE
         self._ask_home_ns = 0
         self._returns = Returns(self._task)
-        self._pilot = Pilot(self._task, self.config, self._new_behaviour(), on_episode=self._refresh)
+        behaviour = self._new_behaviour()
+        self._pilot = Pilot(self._task, self.config, behaviour, on_episode=self._refresh, home_busy=self._home_busy)
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -186,6 +189,11 @@ class Executor(SessionNode):
         self._open = phase == "open"
         if self._pilot is not None and phase == "closed":
             self.trigger_deactivate()
+
+    def _on_homing(self, message: String) -> None:
+        self._home_busy = bool(messages.message_to_state(message).get("homing"))
+        if self._pilot is not None:
+            self._pilot.home_busy = self._home_busy
 
     def _refresh(self) -> Behaviour:
         """Between two episodes: take up a policy that came in meanwhile."""

@@ -3,7 +3,8 @@
 rclpy's EventsExecutor answers a message in two thirds of the time of the SingleThreadedExecutor for a third of the CPU.
 Its `spin()` without a time-out, though, dispatches nothing and burns a core (rclpy 7.1.5 to 9.1.2), while waiting for a
 future with a time-out works; so that is how everything here spins. The MultiThreadedExecutor loses most messages of a
-subscription under load and is not used. Subscription callbacks that take a MessageInfo crash the EventsExecutor.
+subscription under load and is not used. Subscription callbacks that take a MessageInfo crash the EventsExecutor: a node
+that needs the time of sending spins on the SingleThreadedExecutor.
 """
 
 import signal
@@ -65,7 +66,9 @@ class Stop:
         self.asked = True
 
 
-def run_node(factory: Callable[[], Any], args: Sequence[str] | None = None) -> int:
+def run_node(
+    factory: Callable[[], Any], args: Sequence[str] | None = None, executor_of: Callable[[], Executor] = make_executor
+) -> int:
     """`main` of every node: make it, spin it until it is done or a signal comes, close it.
 
     `factory` makes a node with `close()` (hold, flush, seal; called once, in any case) and `done` (True ends the loop);
@@ -82,7 +85,7 @@ def run_node(factory: Callable[[], Any], args: Sequence[str] | None = None) -> i
         print(f"error: {str(error).splitlines()[0]}", file=sys.stderr)
         rclpy.try_shutdown()
         return 2
-    executor = make_executor()
+    executor = executor_of()
     executor.add_node(node)
     try:
         spin(executor, lambda: stop() or node.done)

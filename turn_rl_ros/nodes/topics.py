@@ -77,11 +77,21 @@ TRAINER_STATE = Topic("trainer/state", String, LATCHED)
 """JSON: idle, training or failed, turn, step of steps, message."""
 DIRECTOR_STATE = Topic("director/state", String, LATCHED)
 """JSON: turn, phase, message."""
+REPLAY_STATE = Topic("replay/state", String, LATCHED)
+"""JSON: waiting, playing, paused or done, the recording, seconds played."""
+SHADOW = Topic("shadow/command", Float64MultiArray, STREAM, NumbersDecoder)
+"""What another policy would have commanded: a `core.decision.Decision` that nobody obeys."""
+RECORDER_STATE = Topic("recorder/state", String, LATCHED)
+"""JSON: recording or waiting, the bag, messages."""
+HOMING_STATE = Topic("homing/state", String, LATCHED)
+"""JSON: whether the home service has the arm, and what came of the last way home."""
 ESTOP = Topic("estop", Bool, QoSProfile(depth=10))
 """True latches the e-stop; False alone never re-arms it."""
 VELOCITY_COMMANDS = Topic("forward_velocity_controller/commands", Float64MultiArray, COMMAND)
 POSITION_COMMANDS = Topic("forward_position_controller/commands", Float64MultiArray, COMMAND)
 JOINT_TRAJECTORY = Topic("joint_trajectory_controller/joint_trajectory", JointTrajectory, COMMAND)
+ROBOT_DESCRIPTION = Topic("robot_description", String, LATCHED)
+"""The arm's URDF, as robot_state_publisher publishes it."""
 CLOCK = Topic("/clock", Clock, CLOCK_QOS)
 DIAGNOSTICS = Topic("/diagnostics", DiagnosticArray, DIAGNOSTICS_QOS)
 
@@ -89,7 +99,13 @@ ESTOP_SERVICE = "guard/estop"
 """std_srvs/SetBool: true latches the e-stop, false re-arms it unless its cause is still there."""
 HOME_SERVICE = "arm/home"
 """std_srvs/Trigger: drive the arm to its home position; answered at once, arrival is seen from joint_states."""
+ACTIVATE_SERVICE = "controller_manager/activate"
+"""std_srvs/Trigger, `/<controller>` appended: the stand-in's way to switch controllers."""
+CONTROLLERS_SERVICE = "controller_manager/controllers"
+"""std_srvs/Trigger: the stand-in's controllers in the answer's message, JSON of name -> active or inactive."""
 ROLLBACK_SERVICE = "executor/rollback"
 """std_srvs/Trigger: the policy before acts again, and the one that acted is not taken again."""
+PAUSE_SERVICE = "replay/pause"
+"""std_srvs/SetBool: true pauses the replay, false lets it go on."""
 TRAIN_SERVICE = "trainer/train"
 """std_srvs/Trigger: train on everything recorded so far; answered at once, progress is on `trainer/state`."""

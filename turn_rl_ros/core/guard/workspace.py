@@ -1,4 +1,4 @@
-"""Workspace limits: where the end effector may be, how fast it may move, how low any part of the chain may come."""
+"""Workspace limits: where the end effector may be, how fast it may move, and where no part of the arm may come."""
 
 import math
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.core.guard.config import NO_FLOOR, GuardConfig
 from turn_rl_ros.core.guard.limits import SLACK
+from turn_rl_ros.core.obstacle import line_weights, obstacle_of
 from turn_rl_ros.core.robot import KinematicChain
 from turn_rl_ros.core.spec import TaskSpec
 
@@ -17,7 +18,7 @@ Array = NDArray[np.float64]
 class Workspace:
     """Judges paths of joint positions by forward kinematics; what lies between two points of a path is not seen.
 
-    An arm that is outside already may move, but no further out.
+    An arm that is outside already may move, but no further out. An obstacle of the task is kept clear of, always.
     """
 
     def __init__(self, spec: TaskSpec, config: GuardConfig, chain: KinematicChain) -> None:
@@ -27,6 +28,7 @@ class Workspace:
         if not (self._low < self._high).all():
             raise ConfigError(f"guard: box_low {config.box_low} must lie below box_high {config.box_high}, x y z")
         self._floor = config.min_height
+        self._obstacle, self._line = obstacle_of(spec), line_weights(chain)
         self._way = (config.max_tip_speed or math.inf) * spec.period_s
 
     def judge(self, path: Array) -> NDArray[np.bool_]:
@@ -40,13 +42,17 @@ class Workspace:
         low, high = np.minimum(self._low, tip[:, :1]), np.maximum(self._high, tip[:, :1])
         inside = ((tip >= low - SLACK) & (tip <= high + SLACK)).all(axis=(1, 2))
         inside &= (heights >= np.minimum(self._floor, heights[:, :1]) - SLACK).all(axis=(1, 2))
+        if self._obstacle is not None:
+            gaps = self._obstacle.gap(self._line @ places).min(axis=-1)
+            inside &= (gaps >= np.minimum(0.0, gaps[:, :1]) - SLACK).all(axis=1)
         way = np.linalg.norm(np.diff(tip, axis=1), axis=-1)
         return np.array([inside, (way <= self._way + SLACK).all(axis=1)])
 
 
 def make_workspace(spec: TaskSpec, config: GuardConfig) -> Workspace | None:
     """The workspace limits; None when none is configured. Raises ConfigError for an arm without a kinematic chain."""
-    if not (config.box_low or config.box_high or config.max_tip_speed) and config.min_height == NO_FLOOR:
+    limited = config.box_low or config.box_high or config.max_tip_speed or config.min_height != NO_FLOOR
+    if not limited and "obstacle" not in spec.details:
         return None
     if "chain" not in spec.details:
         raise ConfigError(

@@ -9,15 +9,31 @@ from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task.base import Task
 from turn_rl_ros.core.task.grid import Grid, GridConfig, grid_spec
+from turn_rl_ros.core.task.gymnasium import Gymnasium, GymnasiumConfig, gymnasium_spec
 from turn_rl_ros.core.task.judged import RECORDED, RecordedReward, judged_by
 from turn_rl_ros.core.task.reach import Reach, ReachConfig, reach_spec
 from turn_rl_ros.core.task.recorded import Recorded, RecordedConfig, recorded_spec
 
 __all__ = ["CONFIGS", "Task", "change_reward", "make_spec", "make_task", "with_recorded_reward"]
 
-CONFIGS: dict[str, type] = {"reach": ReachConfig, "gridworld": GridConfig, "recorded": RecordedConfig}
-_SPECS: dict[str, Callable[[Any], TaskSpec]] = {"reach": reach_spec, "gridworld": grid_spec, "recorded": recorded_spec}
-_TASKS: dict[str, Callable[[TaskSpec], Task]] = {"reach": Reach, "gridworld": Grid, "recorded": Recorded}
+CONFIGS: dict[str, type] = {
+    "reach": ReachConfig,
+    "gridworld": GridConfig,
+    "recorded": RecordedConfig,
+    "gymnasium": GymnasiumConfig,
+}
+_SPECS: dict[str, Callable[[Any], TaskSpec]] = {
+    "reach": reach_spec,
+    "gridworld": grid_spec,
+    "recorded": recorded_spec,
+    "gymnasium": gymnasium_spec,
+}
+_TASKS: dict[str, Callable[[TaskSpec], Task]] = {
+    "reach": Reach,
+    "gridworld": Grid,
+    "recorded": Recorded,
+    "gymnasium": Gymnasium,
+}
 
 
 def make_spec(values: Mapping[str, Any], where: str = "task") -> TaskSpec:

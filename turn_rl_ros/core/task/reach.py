@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.config import param
 from turn_rl_ros.core.errors import ConfigError
+from turn_rl_ros.core.obstacle import Obstacle, line_weights, obstacle_of
 from turn_rl_ros.core.robot import KinematicChain, limits_from_urdf, read_urdf, urdf_hash
 from turn_rl_ros.core.spec import Box, TaskSpec
 from turn_rl_ros.core.task.base import Array
@@ -48,6 +50,17 @@ class ReachConfig:
     goal_high: tuple[float, ...] = param(
         (0.7, 0.2, 0.4), "upper corner of the goal box in the base frame, x y z", unit="m"
     )
+    obstacle_low: tuple[float, ...] = param(
+        (), "lower corner of a box that the guard keeps the arm out of, x y z in the base frame; empty: none", unit="m"
+    )
+    obstacle_high: tuple[float, ...] = param((), "upper corner of that box; empty: none", unit="m")
+    obstacle_clearance_m: float = param(
+        0.15,
+        "room between that box and the line from joint to joint: the thickness of the arm",
+        unit="m",
+        low=0.0,
+        high=1.0,
+    )
     reward: str = param(
         "both",
         "sparse: -1 outside the success radius; dense: minus the distance; both: their sum",
@@ -70,6 +83,7 @@ class Reach:
         self.chain = KinematicChain.from_details(details["chain"], spec.joint_names)
         self.home = np.array(details["home"])
         self._goal_low, self._goal_high = np.array(details["goal_low"]), np.array(details["goal_high"])
+        self._obstacle = obstacle_of(spec)
         self._radius = float(details["success_radius_m"])
         kind = details.get("reward", "both")
         if kind not in REWARDS:
@@ -80,8 +94,11 @@ class Reach:
         self._action_low, self._action_high = np.array(spec.action.low), np.array(spec.action.high)
 
     def sample_goal(self, rng: np.random.Generator) -> Array:
-        """Uniform in the goal box, (3,) metres."""
-        return rng.uniform(self._goal_low, self._goal_high)
+        """Uniform in the goal box, as far as the end effector may go there, (3,) metres."""
+        goal = rng.uniform(self._goal_low, self._goal_high)
+        while self._obstacle is not None and self._obstacle.gap(goal) < 0.0:
+            goal = rng.uniform(self._goal_low, self._goal_high)
+        return goal
 
     def observe(self, joint_position: Array, joint_velocity: Array, goal: Array) -> NDArray[np.float32]:
         """Joint position, joint velocity, end-effector position, goal minus end effector: (..., 2 n + 6)."""
@@ -140,12 +157,7 @@ def reach_spec(config: ReachConfig) -> TaskSpec:
     names, n = config.joint_names, len(config.joint_names)
     if len(config.home) != n:
         raise ConfigError(f"task.home has {len(config.home)} values for {n} joints")
-    if (
-        len(config.goal_low) != 3
-        or len(config.goal_high) != 3
-        or not all(a < b for a, b in zip(config.goal_low, config.goal_high, strict=True))
-    ):
-        raise ConfigError(f"task.goal_low {config.goal_low} must lie below task.goal_high {config.goal_high}, x y z")
+    _require_box("goal", config.goal_low, config.goal_high)
     limits = limits_from_urdf(text, names)
     chain = KinematicChain.from_urdf(text, config.tip_link, names)
     if config.action == "joint_velocity":
@@ -178,7 +190,26 @@ def reach_spec(config: ReachConfig) -> TaskSpec:
             "goal_high": list(config.goal_high),
             **({} if config.reward == "both" else {"reward": config.reward}),  # the rule when specs did not say
             "success_radius_m": config.success_radius_m,
+            **_obstacle_details(config, chain),
             "chain": chain.to_details(),
             "robot_description_sha256": urdf_hash(text),
         },
     )
+
+
+def _obstacle_details(config: ReachConfig, chain: KinematicChain) -> dict[str, Any]:
+    """The obstacle for a spec's details, nothing where there is none. Raises ConfigError when it leaves no room."""
+    if not config.obstacle_low and not config.obstacle_high:
+        return {}
+    _require_box("obstacle", config.obstacle_low, config.obstacle_high)
+    box = Obstacle(np.array(config.obstacle_low), np.array(config.obstacle_high), config.obstacle_clearance_m)
+    if box.gap(line_weights(chain) @ chain.places(np.array(config.home))).min() < 0.0:
+        raise ConfigError("task.home lies within task.obstacle_clearance_m of the obstacle; move one of them")
+    if max(box.gap(np.array(config.goal_low)), box.gap(np.array(config.goal_high))) < 0.0:
+        raise ConfigError("the goal box lies within task.obstacle_clearance_m of the obstacle: no goal can be reached")
+    return {"obstacle": box.to_details()}
+
+
+def _require_box(name: str, low: tuple[float, ...], high: tuple[float, ...]) -> None:
+    if len(low) != 3 or len(high) != 3 or not all(a < b for a, b in zip(low, high, strict=True)):
+        raise ConfigError(f"task.{name}_low {low} must lie below task.{name}_high {high}, x y z")

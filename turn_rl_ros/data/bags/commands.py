@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from turn_rl_ros.core.assembler import PATIENCE, STRETCH
+from turn_rl_ros.core.assembler import STRETCH
 from turn_rl_ros.core.decision import Decision
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task import make_task
@@ -18,6 +18,9 @@ from turn_rl_ros.data.bags.reader import Message
 from turn_rl_ros.data.bags.states import State, named, stamp_of
 
 Array = NDArray[np.float64]
+
+OUT_OF_ORDER = 3
+"""Control periods by which a stamp may lie before the newest one; further back the clock was set."""
 
 UNEVEN = 0.25
 """Derived actions need states this close, as a share of the control period, to where a period ends."""
@@ -88,7 +91,7 @@ class Commanded:
         self._task, self._rate = make_task(spec), spec.rate_hz
         self._as_is = not self._twist and mapping.kind == spec.command_interface
         self._stale_ns = STRETCH * spec.period_ns
-        self._kept_ns = PATIENCE * spec.period_ns
+        self._kept_ns = OUT_OF_ORDER * spec.period_ns
         self._states: deque[State] = deque(maxlen=None if self._header else 1)
         self._waiting: deque[tuple[int, Array, int]] = deque()
         if self._twist and spec.action.names != ("vx", "vy", "vz"):

@@ -64,6 +64,14 @@ def import_bags(
     return [replace(one, sessions=tuple(out / path.name for path in one.sessions)) for one in made]
 
 
+def read_sessions(path: Path, spec: TaskSpec, mapping: Mapping) -> Iterator[NDArray]:
+    """The rows that `import_bags` would make of one recording, a session at a time. Raises BagError."""
+    bag = Bag(path)
+    feed = Feed(spec, mapping, bag.topics)
+    for _, rows in _sessions(bag.messages(feed.topics), feed, RowMaker(spec, mapping.goal)):
+        yield rows
+
+
 def _import(path: Path, sessions: NewSessions, spec: TaskSpec, mapping: Mapping, progress: Progress) -> ImportedBag:
     bag, rows_of = Bag(path), RowMaker(spec, mapping.goal)
     try:

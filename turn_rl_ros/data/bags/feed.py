@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from turn_rl_ros.core.assembler import PATIENCE, Pair, Pairing
+from turn_rl_ros.core.assembler import Pair, Pairing
 from turn_rl_ros.core.decision import Decision
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task import make_task
 from turn_rl_ros.data.bags.bounds import Bounds
-from turn_rl_ros.data.bags.commands import Answer, source
+from turn_rl_ros.data.bags.commands import OUT_OF_ORDER, Answer, source
 from turn_rl_ros.data.bags.cuts import Cuts
 from turn_rl_ros.data.bags.decode import GOALS, JOINT_STATE, NUMBERS, TRAJECTORY, TWIST, Malformed, goal_reader
 from turn_rl_ros.data.bags.errors import BagError, Faults
@@ -93,7 +93,7 @@ class Feed:
         pairs: list[Pair] = []
         if wrong := self._states.follow(state):
             back = state.stamp_ns < self._latest_ns
-            if not back or self._latest_ns - state.stamp_ns > PATIENCE * self._period_ns:
+            if not back or self._latest_ns - state.stamp_ns > OUT_OF_ORDER * self._period_ns:
                 self.faults.note("clock_back" if back else "jump", message.topic, message.number, wrong)
                 pairs += self._seam(message.number)
         self._latest_ns = state.stamp_ns
