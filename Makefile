@@ -8,7 +8,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/pip install -qq
 export FASTRTPS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/config/fastdds.xml
 export FASTDDS_DEFAULT_PROFILES_FILE ?= $(FASTRTPS_DEFAULT_PROFILES_FILE)
 
-.PHONY: demo test lint bench kill-matrix torture fuzz-data fuzz-policy clean
+.PHONY: demo test lint bench study study-suite study-reach study-short kill-matrix torture fuzz-data fuzz-policy clean
 
 demo: .venv/.ready ## ENV=panda (default), panda_ee or gridworld
 	$(BIN)/turn-rl demo --env $(ENV) $(ARGS)
@@ -27,11 +27,25 @@ bench: .venv/.ready ## one table and one results/*.json a benchmark
 bench-%: .venv/.ready ## one of them: bench-loop, bench-data, bench-train
 	$(BIN)/python -m benchmarks.bench_$* $(ARGS)
 
+study: .venv/.ready ## the published GridWorld study again, ours beside it: three minutes; ARGS=--levers for each lever
+	$(BIN)/turn-rl study gridworld $(ARGS)
+
+study-short: .venv/.ready ## a small cut of every study
+	$(BIN)/turn-rl study gridworld --short --out results/short
+	$(BIN)/turn-rl study suite --short --out results/short
+	$(BIN)/turn-rl study reach --short --out results/short
+
+study-suite: .venv/.ready ## seven tasks besides, three seeds each: an hour on one core
+	$(BIN)/turn-rl study suite $(ARGS)
+
+study-reach: .venv/.ready ## robot-minutes on the arm, lever by lever: hours on one core; ARGS="--lever defaults"
+	$(BIN)/turn-rl study reach $(ARGS)
+
 study-%: .venv/.ready ## study-selection, study-conservatism: hours on one core; ARGS=--short for a minute
 	$(BIN)/python -m benchmarks.study_$* $(ARGS)
 
-kill-matrix: .venv/.ready ## 50 rounds of SIGKILL and SIGSTOP on each process, against the simulated arm
-	$(BIN)/python -m benchmarks.kill_matrix $(ARGS)
+kill-matrix: .venv/.ready ## 50 rounds of SIGKILL and SIGSTOP on each process, against the simulated arm; 45 min
+	$(BIN)/python -m benchmarks.kill_matrix --jobs 4 $(ARGS)
 
 torture: .venv/.ready ## 500 rounds of kills, full disks, lost messages and bent clocks on the recorder
 	$(BIN)/python -m benchmarks.torture $(ARGS)

@@ -46,7 +46,7 @@ def policy_blob(spec: TaskSpec, width: int = WIDTH) -> bytes:
 
 def in_process(spec: TaskSpec, blob: bytes, ticks: int) -> float:
     """Ticks per second of simulator, observation and policy in one loop, without ROS."""
-    from sim.panda import PyBulletArm
+    from sim.bullet import PyBulletArm
 
     task, policy, arm = make_task(spec), open_artifact(blob, spec).policy, PyBulletArm(spec)
     arm.reset()

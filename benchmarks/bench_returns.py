@@ -23,7 +23,6 @@ import typer
 from rich.progress import Progress
 
 from benchmarks.bench_train import D3RLPY, Worker, peer_python
-from benchmarks.intervals import interval
 from benchmarks.returns_problems import DATA, PROBLEMS, Array, Problem, UniformPolicy
 from benchmarks.table import Row, report
 from turn_rl_ros.core.config import from_mapping
@@ -36,6 +35,7 @@ from turn_rl_ros.learn.config import TrainerConfig
 from turn_rl_ros.learn.engine import Training, survey
 from turn_rl_ros.learn.inputs import Inputs
 from turn_rl_ros.learn.replay import Replay
+from turn_rl_ros.study.stats import interval
 
 TARGET = "bench-returns"
 SHARED = {

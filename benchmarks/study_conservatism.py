@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from benchmarks.in_process import Scenario
-from benchmarks.intervals import interval, iqm
 from benchmarks.table import Row, report
 from turn_rl_ros.core.artifact import open_artifact
 from turn_rl_ros.learn.train import TrainingFailed, train
+from turn_rl_ros.study.stats import interval, iqm
 
 TARGET = "study-conservatism"
 FIXED = {"gridworld": (0.0, 0.01, 0.1, 1.0), "panda": (0.0, 0.005, 0.1, 1.0)}

@@ -17,7 +17,6 @@ import typer
 from rich.progress import track
 
 from benchmarks.in_process import Scenario
-from benchmarks.intervals import interval, regret, spearman
 from benchmarks.table import Row, report
 from turn_rl_ros.core.artifact import open_artifact
 from turn_rl_ros.core.policy import Policy
@@ -29,6 +28,7 @@ from turn_rl_ros.learn.selection.gate import gate
 from turn_rl_ros.learn.selection.scores import best, initial_value, td_error
 from turn_rl_ros.learn.selection.wis import random_walk_probability, weighted_importance
 from turn_rl_ros.learn.train import train
+from turn_rl_ros.study.stats import interval, regret, spearman
 
 TARGET = "study-selection"
 

@@ -1,52 +1,5 @@
-"""The one form in which every benchmark reports: a table, and `results/<target>.json` with ratios."""
+"""The form in which benchmarks report is the studies'."""
 
-import json
-import os
-import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from turn_rl_ros.study.table import Row, report, row
 
-from rich.console import Console
-from rich.table import Table
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement beside its reference, both taken in the same run; `ratio` is better when higher."""
-
-    what: str
-    value: float | None
-    unit: str
-    against: str
-    reference: float | None
-    ratio: float | None
-    goal: float | None
-    met: bool
-
-
-def row(
-    what: str, value: float, unit: str, against: str, reference: float, goal: float, *, less_is_better: bool = False
-) -> Row:
-    """A row whose ratio is value over reference, or the inverse where less is better."""
-    ratio = reference / value if less_is_better else value / reference
-    return Row(what, round(value, 3), unit, against, round(reference, 3), round(ratio, 3), goal, ratio >= goal)
-
-
-def report(target: str, rows: Sequence[Row]) -> None:
-    """Print the table and write `results/<target>.json`."""
-    table = Table(title=target)
-    for column in ("what", "value", "unit", "against", "reference", "ratio", "goal", "met"):
-        table.add_column(column, justify="left" if column in ("what", "unit", "against") else "right")
-    for one in rows:
-        table.add_row(
-            *(
-                "-" if v is None else ("yes" if v else "NO") if isinstance(v, bool) else str(v)
-                for v in asdict(one).values()
-            )
-        )
-    Console(width=160).print(table)
-    path = Path("results") / f"{target}.json"
-    path.parent.mkdir(exist_ok=True)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    path.write_text(json.dumps({"target": target, "machine": machine, "rows": [asdict(one) for one in rows]}, indent=2))
+__all__ = ["Row", "report", "row"]

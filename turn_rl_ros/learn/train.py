@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from turn_rl_ros.core.artifact import pack
 from turn_rl_ros.core.config import from_mapping
 from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.memory import Memory
 from turn_rl_ros.data.dataset import Dataset
 from turn_rl_ros.learn.algorithms import find_algorithm
 from turn_rl_ros.learn.config import TrainerConfig
 from turn_rl_ros.learn.engine import Progress, Run, Stopped, Training
+from turn_rl_ros.learn.inputs import Inputs
 from turn_rl_ros.learn.workers import checkpoint_files, run_seeds
 
 __all__ = ["Stopped", "Trained", "TrainingFailed", "train"]
@@ -87,17 +90,29 @@ def train(
         **{f"trainer.{name}": value for name, value in asdict(config).items()},
         **{f"trainer.{algorithm.name}.{name}": value for name, value in asdict(own).items()},
     }
+    memory = tally(dataset, config.one_hot)
     probes = dataset.observations[np.linspace(0, len(dataset) - 1, PROBES).astype(int)]
     artifacts = {}
     for run in runs:
         if not run.diverged:
             last = {f"last.{name}": value for name, value in run.metrics.items()}
             artifacts[run.seed] = pack(
-                algorithm.kind, run.weights, dataset.spec, probes, {**facts, "seed": run.seed, **last}
+                algorithm.kind, {**run.weights, **memory}, dataset.spec, probes, {**facts, "seed": run.seed, **last}
             )
     for path in checkpoint_files(checkpoint, config.processes) if checkpoint is not None else ():
         path.unlink()
     return Trained(artifacts, runs)
+
+
+def tally(dataset: Dataset, one_hot: bool) -> dict[str, NDArray[np.float32]]:
+    """What the sessions have tried, for the search of the next one; empty where states are not finitely many."""
+    if not one_hot:
+        return {}
+    inputs = Inputs(dataset.spec, dataset.observations, one_hot)
+    state, following = (inputs(each).numpy() for each in (dataset.observations, dataset.next_observations))
+    sizes = tuple(int(size) for size in inputs.artifact()["one_hot"])
+    actions = dataset.spec.action.size
+    return Memory.tally(sizes, actions, state, dataset.actions.astype(int), following, dataset.rewards).arrays()
 
 
 def check_learnable(dataset: Dataset) -> None:

@@ -8,32 +8,36 @@ from turn_rl_ros.core.task.grid import MOVES, Grid
 Array = NDArray[np.float64]
 
 
-def transition_model(task: Grid) -> Array:
-    """P(next state | state, action), (n_states, n_actions, n_states); a state is row * columns + column.
+def targets(task: Grid) -> NDArray[np.int64]:
+    """Where a move that does not slip ends, (n_states, n_actions); a state is row * columns + column.
 
-    A wall or the edge stops a move; a move slips, with probability `slip`, to one of the four directions evenly.
+    A wall or the edge stops a move.
     """
     free = task.world.free
     rows, columns = free.shape
-    row, column = np.divmod(np.arange(free.size), columns)
-    sure = np.zeros((free.size, len(MOVES), free.size))
-    for action, (down, right) in enumerate(MOVES):
-        r, c = np.clip(row + down, 0, rows - 1), np.clip(column + right, 0, columns - 1)
-        target = np.where(free[r, c], r * columns + c, np.arange(free.size))
-        sure[np.arange(free.size), action, target] = 1.0
-    slipped = sure[:, 1:].mean(axis=1, keepdims=True)
-    model = (1 - task.slip) * sure + task.slip * slipped
-    model[:, 0] = sure[:, 0]
-    return model
+    state = np.arange(free.size)
+    r, c = (np.stack(np.divmod(state, columns))[..., None] + MOVES.T[:, None]).clip(0, [[[rows - 1]], [[columns - 1]]])
+    return np.where(free[r, c], r * columns + c, state[:, None])
+
+
+def expected_next(task: Grid, ends: NDArray[np.int64], values: Array) -> Array:
+    """Mean of `values` (n_states, ...) over where each action leads, (n_states, n_actions, ...).
+
+    A move slips, with probability `slip`, to one of the four directions evenly; staying does not.
+    """
+    sure = values[ends]
+    mean = (1 - task.slip) * sure + task.slip * sure[:, 1:].mean(axis=1, keepdims=True)
+    mean[:, 0] = sure[:, 0]
+    return mean
 
 
 def optimal_policy(task: Grid) -> Array:
     """Finite-horizon optimum by backward induction, (steps, n_states, n_actions); equally good actions share evenly."""
-    model, steps = transition_model(task), task.spec.episode_steps
-    value, earned = np.zeros(len(model)), _reward(task)
-    policy = np.zeros((steps, *model.shape[:2]))
+    ends, steps = targets(task), task.spec.episode_steps
+    value, earned = np.zeros(len(ends)), _reward(task)
+    policy = np.zeros((steps, *ends.shape))
     for step in reversed(range(steps)):
-        action_value = model @ (earned + value)
+        action_value = expected_next(task, ends, earned + value)
         value = action_value.max(axis=1)
         best = action_value >= value[:, None] - 1e-9
         policy[step] = best / best.sum(axis=1, keepdims=True)
@@ -48,23 +52,23 @@ def random_policy(task: Grid) -> Array:
 
 def visits(task: Grid, policy: Array) -> Array:
     """Expected share of an episode's steps in each (row, column, action), from the start cell on."""
-    model = transition_model(task)
-    outcome = model.reshape(-1, len(model))
-    here = np.zeros(len(model))
+    ends = targets(task)
+    here: Array = np.zeros(len(ends))
     here[np.ravel_multi_index(task.world.start, task.world.free.shape)] = 1.0
-    total = np.zeros(model.shape[:2])
+    total = np.zeros(ends.shape)
     for choice in policy:
         pairs = here[:, None] * choice
         total += pairs
-        here = pairs.ravel() @ outcome
+        slipped = task.slip * pairs[:, 1:].sum(axis=1, keepdims=True) / (len(MOVES) - 1)
+        pairs[:, 1:] = (1 - task.slip) * pairs[:, 1:] + slipped
+        here = np.bincount(ends.ravel(), pairs.ravel(), len(here)).astype(np.float64)
     return (total / len(policy)).reshape(*task.world.free.shape, -1)
 
 
 def expected_return(task: Grid, policy: Array) -> float:
     """Expected return of an episode: the reward of every step that ends on R."""
-    steps = visits(task, policy).reshape(-1) * len(policy)
-    model = transition_model(task)
-    return float(steps @ model.reshape(-1, len(model)) @ _reward(task))
+    steps = visits(task, policy).reshape(-1, len(MOVES)) * len(policy)
+    return float((steps * expected_next(task, targets(task), _reward(task))).sum())
 
 
 def _reward(task: Grid) -> Array:

@@ -47,7 +47,7 @@ def visits_picture(run: Run) -> Picture | None:
     once = 100.0 / max(len(run.column(turn, "rewards")) for turn in turns)
     scale = LogNorm(once, max(2 * once, *(100.0 * float(share.max()) for share in shares.values())))
     for place, (title, share) in zip(axes, shares.items(), strict=True):
-        drawn = _draw(place, task, 100.0 * share, scale)
+        drawn = draw_visits(place, task, 100.0 * share, scale)
         place.set_title(title)
     log_bar(figure, drawn, axes, "share of steps in %", shrink=0.6, extend="min")
     return Picture(
@@ -60,7 +60,8 @@ def visits_picture(run: Run) -> Picture | None:
     )
 
 
-def _draw(axes: Axes, task: Grid, share: NDArray[np.float64], scale: LogNorm) -> PolyCollection:
+def draw_visits(axes: Axes, task: Grid, share: NDArray[np.float64], scale: LogNorm) -> PolyCollection:
+    """One panel of shares (rows, columns, actions)."""
     rows, columns, actions = np.nonzero(share)
     centres = np.stack([columns, rows], axis=-1)[:, None]
     shapes, values = list(centres + _SHAPES[actions]), share[rows, columns, actions]
