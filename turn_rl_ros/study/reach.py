@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -78,7 +77,6 @@ def study(names: Sequence[str], seeds: Sequence[int], out: Path, short: bool, co
     if short:
         names, seeds = names[:2], seeds[:2]
     target = f"{TARGET}-short" if short else TARGET
-    torch.set_num_threads(1)
     plans = {
         name: read_plan(scenario_file(ENVS.get(name, "panda")), {**TURNS, **LEVERS[name], **(SHORT if short else {})})
         for name in names

@@ -22,7 +22,7 @@ PEERS = ("stable-baselines3==2.7.0", "sb3-contrib==2.7.0")
 NAMES = {"sac": "SAC + HER (Stable-Baselines3 2.7.0)", "tqc": "TQC + HER (sb3-contrib 2.7.0)"}
 LEVEL, GOAL = 0.9, 3.0
 OUT = Path("results")
-LOG = OUT / "bench-online.jsonl"
+LOG = OUT / "study-online.jsonl"
 
 
 def peer_python() -> Path:
@@ -95,7 +95,7 @@ def main() -> None:
         note = f", {late} of {len(theirs)} runs not there after {options.minutes} min" if late else ""
         rows.append(Row(what, round(ours, 3), "min", title + note, round(mean, 3), round(mean / ours, 3), GOAL,
                         mean / ours >= GOAL))  # fmt: skip
-    report("bench-online", rows)
+    report("study-online", rows)
 
 
 if __name__ == "__main__":
