@@ -8,7 +8,7 @@ from turn_rl_ros.report.accounts import behaviours, interventions
 from turn_rl_ros.report.bounds import best_known
 from turn_rl_ros.report.learning import success_interval, wilson
 from turn_rl_ros.report.run import read_run
-from turn_rl_ros.report.tabular import optimal_policy, random_policy, transition_model, visits
+from turn_rl_ros.report.tabular import expected_next, optimal_policy, random_policy, targets, visits
 from turn_rl_ros.report.visits import session_visits
 
 
@@ -66,9 +66,15 @@ def test_optimal_visits_of_the_small_world(spec):
     assert share.sum() == pytest.approx(1.0)
 
 
+def model_of(task):
+    """P(next state | state, action), (n_states, n_actions, n_states)."""
+    ends = targets(task)
+    return expected_next(task, ends, np.eye(len(ends)))
+
+
 def test_random_visits_by_simulation(spec):
     task, rng = make_task(spec), np.random.default_rng(1)
-    model = transition_model(task)
+    model = model_of(task)
     counts, episodes = np.zeros(9), 4000
     for _ in range(episodes):
         state = 0
@@ -85,8 +91,8 @@ def test_slip_goes_to_the_four_directions_evenly_and_staying_never_slips(tmp_pat
     world.write_text("SOO\nOOO\nOOR\n")
     task = make_task(make_spec({"kind": "gridworld", "world": str(world), "slip": 0.2}))
     centre, up = 4, 1
-    assert transition_model(task)[centre, up] == pytest.approx([0, 0.85, 0, 0.05, 0, 0.05, 0, 0.05, 0])
-    assert transition_model(task)[centre, 0, centre] == 1.0
+    assert model_of(task)[centre, up] == pytest.approx([0, 0.85, 0, 0.05, 0, 0.05, 0, 0.05, 0])
+    assert model_of(task)[centre, 0, centre] == 1.0
 
 
 def test_servo_reaches_every_goal_of_the_panda():

@@ -37,7 +37,9 @@ class TrainerConfig:
     )
     resample_share: float = param(0.0, "share of a batch whose goal becomes a new goal of the task", low=0.0, high=1.0)
     one_hot: bool = param(False, "discrete tasks: the state enters the network as a one-hot vector")
-    by_hand: bool = param(True, "gradients by hand where there are such, not by autograd: the same, and faster for wide networks")
+    by_hand: bool = param(
+        True, "gradients by hand where there are such, else autograd: the same, and faster for wide networks"
+    )
     precision: str = param(
         "float32",
         "products of CQL's critics: float32, or bfloat16 with float32 weights",
