@@ -45,7 +45,7 @@ def reach_like() -> TaskSpec:
 
 
 def seeds() -> list[tuple[TaskSpec, bytes]]:
-    """Sound artifacts: a table on a grid, and an ensemble of three tanh networks."""
+    """Sound artifacts: a table on a grid, an ensemble of three tanh networks, and two that choose by their critics."""
     rng, facts = np.random.default_rng(0), {"turn": 3, "algorithm": "fuzz", "nested": {"deep": [1, 2.5, None, "x"]}}
     probes = np.array([[2, 8], [12, 17], [0, 0]], dtype=np.float32)
     table = {"w0": rng.normal(size=(1, 400, 5)), "b0": np.zeros((1, 1, 5)), "one_hot": np.array([20, 20])}
@@ -53,8 +53,18 @@ def seeds() -> list[tuple[TaskSpec, bytes]]:
     for layer, (inputs, outputs) in enumerate(itertools.pairwise((2, 32, 32, 2))):
         network[f"w{layer}"] = rng.normal(size=(3, inputs, outputs)) / np.sqrt(inputs)
         network[f"b{layer}"] = rng.normal(size=(3, 1, outputs))
+    choosing: dict[str, Any] = {"obs_mean": np.zeros(2), "obs_std": np.ones(2), "q_layer_norm": np.ones(1)}
+    choosing["noise"] = rng.normal(size=(8, 2))
+    for name, members, sizes in (("", 2, (2, 16, 4)), ("q", 4, (4, 16, 16, 1))):
+        for layer, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
+            choosing[f"{name}w{layer}"] = rng.normal(size=(members, inputs, outputs)) / np.sqrt(inputs)
+            choosing[f"{name}b{layer}"] = rng.normal(size=(members, 1, outputs))
     arm = reach_like()
-    return [(SPEC, pack("argmax_q", table, SPEC, probes, facts)), (arm, pack("tanh_mlp", network, arm, probes, facts))]
+    return [
+        (SPEC, pack("argmax_q", table, SPEC, probes, facts)),
+        (arm, pack("tanh_mlp", network, arm, probes, facts)),
+        (arm, pack("best_of_q", choosing, arm, probes, facts)),
+    ]
 
 
 def _flip(data: bytearray, rng: random.Random) -> None:
@@ -119,7 +129,8 @@ def _forge(data: bytearray, rng: random.Random) -> None:
     arrays, facts = dict(load(bytes(data))), read_metadata(bytes(data))
     name = rng.choice(list(arrays))
     values = (np.nan, np.inf, -np.inf, 3e38, -3e38, 1e-45, 0.0, 1e9)
-    odd = (None, -1, 0, 2**70, 1.5, True, "x", [], {}, "argmax_q", "tanh_mlp", [[[]]] * 9, "__import__('os')")
+    kinds = ("argmax_q", "tanh_mlp", "best_of_q")
+    odd = (None, -1, 0, 2**70, 1.5, True, "x", [], {}, *kinds, [[[]]] * 9, "__import__('os')")
     key = rng.choice(("format", "kind", "turn", "task_fingerprint", "algorithm"))
     shape = arrays[name].shape
     edits: list[Callable[[], Any]] = [

@@ -20,6 +20,7 @@ from sim.controllers import CommandIgnored, Controllers
 from sim.trajectory import Point
 from sim.truth import TruthLog
 from turn_rl_ros.core.config import param
+from turn_rl_ros.core.door import Disturbance
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.base import OK, WARN, Diagnosed, steady_s
 from turn_rl_ros.nodes.params import declare, declare_task, follow_changes, refuse_unknown
@@ -71,9 +72,10 @@ class ArmNode(Diagnosed, Node):
         super().__init__("arm", **kwargs)
         self.spec = declare_task(self)
         self.config = declare(self, ArmConfig)
+        disturbance = declare(self, Disturbance)
         refuse_unknown(self)
         follow_changes(self)
-        self._arm = make_arm(self.spec, self.config.seed)
+        self._arm = make_arm(self.spec, self.config.seed, disturbance)
         self._state = self._arm.state()
         self._stamp_ns = round(self.config.start_time_s * 1e9)
         self._ticks = self._late = 0

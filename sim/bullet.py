@@ -1,5 +1,6 @@
 """Serial arms whose URDF pybullet_data ships, in PyBullet. The only file that imports PyBullet."""
 
+from collections import deque
 from functools import cache
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pybullet
 import pybullet_data
 
 from sim.arm import Array
+from turn_rl_ros.core.door import Disturbance
 from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.robot import urdf_hash
 from turn_rl_ros.core.spec import TaskSpec
@@ -40,8 +42,13 @@ class PyBulletArm:
 
     interfaces: tuple[str, ...] = tuple(_MODES)
 
-    def __init__(self, spec: TaskSpec) -> None:
-        """Load the arm and put it at home. Raises TurnRlError when no arm here is the one that the spec describes."""
+    def __init__(self, spec: TaskSpec, disturbance: Disturbance | None = None) -> None:
+        """Load the arm, changed by `disturbance`, and put it at home.
+
+        Raises TurnRlError when no arm here is the one that the spec describes.
+        """
+        self._disturbance = disturbance or Disturbance()
+        self._on_the_way: deque[tuple[Array, str]] = deque()
         urdf = _urdf_of(spec.details["robot_description_sha256"])
         self.joint_names = spec.joint_names
         self.home = np.array(spec.details["home"])
@@ -55,7 +62,8 @@ class PyBulletArm:
         except TurnRlError:
             self.close()
             raise
-        self._forces = [infos[i][_MAX_FORCE] for i in self._joints]
+        self._forces = [infos[i][_MAX_FORCE] * self._disturbance.torque_scale for i in self._joints]
+        self._change_dynamics()
         self._stepping = (0.0, 0)
         for i, info in enumerate(infos):
             if i not in self._joints and info[_TYPE] != pybullet.JOINT_FIXED:
@@ -68,6 +76,8 @@ class PyBulletArm:
         """At rest at `joint_position` (n,) rad, or at home. `seed` is unused: the physics has no randomness."""
         # Without this the solver's memory of the last episode leaks into the next: about 1e-4 rad.
         pybullet.restoreState(self._fresh, physicsClientId=self._client)
+        still = (np.zeros(len(self._joints)), "velocity")
+        self._on_the_way = deque([still] * self._disturbance.latency_steps)
         for joint, angle in zip(self._joints, self.home if joint_position is None else joint_position, strict=True):
             pybullet.resetJointState(self._body, joint, float(angle), 0.0, physicsClientId=self._client)
         self._read()
@@ -76,8 +86,11 @@ class PyBulletArm:
         """Obey `command` (n,), rad/s or rad, with at most the URDF's torques."""
         if interface not in _MODES:
             raise TurnRlError(f"a simulated arm takes velocity or position commands, not {interface!r}")
-        target = np.asarray(command, dtype=np.float64)
-        if interface == "position":
+        self._on_the_way.append((np.array(command, dtype=np.float64), interface))
+        target, interface = self._on_the_way.popleft()
+        if interface == "velocity":
+            target = target * self._disturbance.velocity_gain
+        else:
             reach = self._max_velocity * period_s  # a far target is approached at the joint's top speed
             target = np.clip(target, self._position - reach, self._position + reach)
         pybullet.setJointMotorControlArray(
@@ -118,6 +131,16 @@ class PyBulletArm:
         if self._client >= 0:
             pybullet.disconnect(self._client)
             self._client = -1
+
+    def _change_dynamics(self) -> None:
+        """Other masses and more friction, where the disturbance says so."""
+        scale, damping = self._disturbance.mass_scale, self._disturbance.joint_damping
+        for link in range(-1, self._n_links()) if scale != 1.0 else ():
+            mass, _, inertia, *_ = pybullet.getDynamicsInfo(self._body, link, physicsClientId=self._client)
+            heavy = {"mass": mass * scale, "localInertiaDiagonal": [one * scale for one in inertia]}
+            pybullet.changeDynamics(self._body, link, **heavy, physicsClientId=self._client)
+        for joint in self._joints if damping else ():
+            pybullet.changeDynamics(self._body, joint, jointDamping=damping, physicsClientId=self._client)
 
     def _n_links(self) -> int:
         return pybullet.getNumJoints(self._body, physicsClientId=self._client)

@@ -10,6 +10,7 @@ import yaml
 from sim.arm_node import ArmConfig
 from sim.stand_in import StandInConfig
 from turn_rl_ros.core.config import from_mapping, scenario_section
+from turn_rl_ros.core.door import Disturbance
 from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.guard.guard import GuardConfig
 from turn_rl_ros.core.hardware import HARDWARE, STAND_IN
@@ -34,7 +35,7 @@ from turn_rl_ros.nodes.trainer import TrainerNodeConfig
 
 CONFIG = Path(__file__).parents[1] / "config"
 NODES = {
-    "arm": [ArmConfig],
+    "arm": [ArmConfig, Disturbance],
     "guard": [GuardConfig],
     "executor": [PilotConfig, DeliveryConfig, TrialConfig],
     "collector": [CollectorConfig],

@@ -189,7 +189,7 @@ def test_a_reward_of_ones_own_stands_in_the_data(data):
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"reward": "spares"}, ConfigError, "must be one of both, sparse, dense"),
+        ({"reward": "spares"}, ConfigError, "must be one of sparse, dense, both, close"),
         ({"success_radius_m": -1.0}, ConfigError, "outside"),
         ({"goal": (1.0, 2.0)}, DatasetError, "has 3 finite values"),
         ({"goal": (1.0, 2.0, math.nan)}, DatasetError, "has 3 finite values"),
@@ -294,5 +294,5 @@ def test_the_command_line_says_the_same(tmp_path, sessions):
 
 
 def test_a_spec_of_an_unknown_reward_is_refused(spec):
-    with pytest.raises(ConfigError, match="'happy'; this version knows both, sparse, dense"):
+    with pytest.raises(ConfigError, match="'happy'; this version knows sparse, dense, both, close"):
         make_task(replace(spec, details={**spec.details, "reward": "happy"}))

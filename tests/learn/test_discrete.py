@@ -135,7 +135,7 @@ def test_numpy_runs_the_policy_that_torch_has(kind, one_hot, corridor_data):
     problem = Problem(corridor_data.spec, corridor_data, inputs, -3.0, 4.0, 0.3, Noise([5, 6]))
     own = {key: value for key, value in OWN.get(kind.name, {}).items() if key != "alpha"}
     algorithm = kind(problem, config, replace(kind.Config(), **own))
-    from turn_rl_ros.core.policy import POLICIES
+    from turn_rl_ros.core.policies import POLICIES
 
     policy = POLICIES[kind.kind](algorithm.policy(1), corridor_data.spec)
     with torch.no_grad():

@@ -16,7 +16,7 @@ from turn_rl_ros.learn.replay import CHUNK
 from turn_rl_ros.learn.train import train
 
 CONFIG = TrainerConfig(
-    steps=250, batch_size=16, width=8, discount=0.9, average_rate=0.1, final_rate=0.1, checkpoint_steps=CHUNK
+    steps=250, batch_size=16, width=8, discount=0.9, average_rate=0.1, final_rate=0.1, n_step=3, checkpoint_steps=CHUNK
 )
 CASES = [
     ("cql", {"alpha_rule": "lagrange", "action_samples": 2}, 1, 1),

@@ -212,3 +212,12 @@ def test_the_panda_obeys_velocities_then_a_trajectory_and_goes_home(rig):
 def test_a_misspelt_parameter_is_refused(rig):
     with pytest.raises(ConfigError, match="arm: unknown parameter 'real_time_facto'"):
         rig(task__kind="gridworld", real_time_facto=1.0)
+
+
+def test_a_disturbed_arm_obeys_as_its_parameters_say(rig):
+    pytest.importorskip("pybullet", reason="PyBullet is not installed")
+    arm = rig(velocity_gain=0.5, real_time_factor=0.0, lockstep_timeout_s=60.0)
+    speed = np.array([0.5, 0, 0, 0, 0, 0, -0.5])
+    arm.answer = lambda state: speed
+    arm.until(lambda: len(arm.states) >= 11)
+    np.testing.assert_allclose(arm.states[10].velocity, 0.5 * speed, atol=0.01)

@@ -14,7 +14,8 @@ from turn_rl_ros.core.rollout import run_session
 from turn_rl_ros.core.scenario import scenario_file
 from turn_rl_ros.core.turns import Score, Session, walk
 from turn_rl_ros.data.dataset import Dataset, load_dataset
-from turn_rl_ros.study.crew import read_plan, run
+from turn_rl_ros.study.crew import run
+from turn_rl_ros.study.plan import read_plan
 
 pytest.importorskip("pybullet", reason="the simulated Panda needs PyBullet")
 
@@ -112,3 +113,22 @@ def test_a_change_that_no_node_knows_is_refused():
         read_plan(scenario_file("panda"), {"arm.sed": 1})
     with pytest.raises(ConfigError, match="did you mean 'home_every'"):
         read_plan(scenario_file("panda"), {"executor.home_evry": 1})
+
+
+def test_a_first_dataset_from_a_simulator_costs_no_robot_time_and_its_policy_begins(tmp_path):
+    """A gain of 0.7 shows as velocity over command, in both sessions before turn 0 and in no later one."""
+    changes = {**SMALL, "director.turns": 1, "director.window_s": 2.0, "first.windows": 2, "first.velocity_gain": 0.7}
+    plan = read_plan(scenario_file("panda"), changes)
+    (outcome,) = run(plan, tmp_path, SEED)
+    assert outcome.robot_minutes == pytest.approx(2 / 60, abs=1e-4)
+    assert outcome.transitions == 40
+    data = load_dataset(tmp_path / "sessions")
+    assert [(info.facts["turn"], info.facts["policy_turn"]) for info in data.sessions] == [(-2, -1), (-1, -1), (0, 0)]
+    fast = np.abs(data.command) > 0.2
+    gains = [
+        np.median(data.next_joint_velocity[mine & fast] / data.command[mine & fast])
+        for mine in ((data.session == n)[:, None] for n in range(3))
+    ]
+    np.testing.assert_allclose(gains, [0.7, 0.7, 1.0], atol=0.01)
+    assert run(plan, tmp_path, SEED) == [outcome]
+    assert len(load_dataset(tmp_path / "sessions").sessions) == 3

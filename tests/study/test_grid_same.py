@@ -22,9 +22,10 @@ from turn_rl_ros.learn.algorithms.discrete_cql import DiscreteCqlConfig
 from turn_rl_ros.learn.config import TrainerConfig
 from turn_rl_ros.learn.engine import Training
 from turn_rl_ros.learn.tabular import outcomes, q_iteration
-from turn_rl_ros.study.crew import InProcess, read_plan
+from turn_rl_ros.study.crew import InProcess
 from turn_rl_ros.study.grid_crew import GridCrew, Method, TablePolicy
 from turn_rl_ros.study.grid_session import Table
+from turn_rl_ros.study.plan import read_plan
 
 SMALL = "SOO\nO#O\nOOR\n"
 

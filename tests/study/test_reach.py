@@ -9,7 +9,7 @@ from rich.console import Console
 
 from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.core.scenario import scenario_file
-from turn_rl_ros.study.crew import read_plan
+from turn_rl_ros.study.plan import read_plan
 from turn_rl_ros.study.reach import ENVS, LEVERS, curves, study, table, travel, verdict
 
 pytest.importorskip("pybullet", reason="the simulated Panda needs PyBullet")

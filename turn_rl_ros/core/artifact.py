@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from turn_rl_ros.core.errors import PolicyRejected
-from turn_rl_ros.core.policy import POLICIES, Policy
+from turn_rl_ros.core.policies import POLICIES
+from turn_rl_ros.core.policy import Policy
 from turn_rl_ros.core.spec import Box, TaskSpec
 
 FORMAT = 1
@@ -55,7 +56,7 @@ def pack(
     """Serialise a policy.
 
     Args:
-        kind: key of `policy.POLICIES`.
+        kind: key of `policies.POLICIES`.
         weights: arrays as that policy takes them; stored as float32.
         spec: the task.
         probes: (n, observation.size) observations whose actions the receiver must reproduce.

@@ -21,6 +21,10 @@ MEAN, MEDIAN, VOTE = COMBINE = ("mean", "median", "vote")
 """Ways to make one policy of an ensemble: by its members' outputs, or, for finitely many actions, by majority."""
 
 
+LAYER_NORM_EPS = 1e-5
+"""What torch adds to the variance."""
+
+
 class Policy(Protocol):
     """Maps an observation (observation.size,) to an action: (action.size,) float32, or () int64 if discrete."""
 
@@ -41,19 +45,18 @@ class TanhPolicy:
     def __init__(self, weights: Weights, spec: TaskSpec) -> None:
         if not isinstance(spec.action, Box):
             raise PolicyRejected("a tanh_mlp policy needs a continuous action space")
-        layers = _layers(weights, spec.observation.size, spec.action.size)
+        layers = layers_of(weights, spec.observation.size, spec.action.size)
         self._ensemble = len(layers[0][0]) > 1
         # Vector times matrix takes NumPy two thirds of the time of a stack of one.
         self._layers = layers if self._ensemble else [(weight[0], bias[0, 0]) for weight, bias in layers]
-        combine = _combine(weights)
+        combine = combine_of(weights)
         if combine == VOTE:
             raise PolicyRejected("a tanh_mlp policy has no finitely many actions to vote on")
         self._join = np.median if combine == MEDIAN else np.mean
-        self._mean, self._std = _vector(weights, "obs_mean", spec), _vector(weights, "obs_std", spec)
+        self._mean, self._std = vector_of(weights, "obs_mean", spec), vector_of(weights, "obs_std", spec)
         if not (self._std > 0).all():
             raise PolicyRejected("obs_std has an entry that is not positive")
-        low, high = (np.array(bound, dtype=np.float32) for bound in (spec.action.low, spec.action.high))
-        self._middle, self._half = (high + low) / 2, (high - low) / 2
+        self._middle, self._half = action_scale(spec.action)
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
         """(action.size,) float32 within the bounds."""
@@ -78,9 +81,9 @@ class ArgmaxPolicy:
         if isinstance(spec.action, Box):
             raise PolicyRejected(f"a policy of kind {self.kind} needs a discrete action space")
         self._sizes = _sizes(weights, spec)
-        self._combine = _combine(weights)
+        self._combine = combine_of(weights)
         self._inputs = spec.observation.size if self._sizes is None else math.prod(self._sizes)
-        self._layers = _layers(weights, self._inputs, spec.action.size * outputs)
+        self._layers = layers_of(weights, self._inputs, spec.action.size * outputs)
         self.memory = Memory.read(weights, self._sizes, spec.action.size) if self._sizes is not None else None
 
     def act(self, observation: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -144,7 +147,7 @@ class FilteredPolicy(ArgmaxPolicy):
     def __init__(self, weights: Weights, spec: TaskSpec) -> None:
         super().__init__(weights, spec)
         imitation = {name[1:]: array for name, array in weights.items() if name.startswith(("iw", "ib"))}
-        self._imitation = _layers(imitation, self._inputs, spec.action.size)
+        self._imitation = layers_of(imitation, self._inputs, spec.action.size)
         if "log_threshold" not in weights or weights["log_threshold"].shape != (1,):
             raise PolicyRejected("a filtered_q policy needs log_threshold, one number")
         self._log_threshold = float(weights["log_threshold"][0])
@@ -156,20 +159,27 @@ class FilteredPolicy(ArgmaxPolicy):
         return np.where(allowed, super().members(observation), -np.inf).astype(np.float32)
 
 
-POLICIES: dict[str, type[TanhPolicy] | type[ArgmaxPolicy]] = {
-    one.kind: one for one in (TanhPolicy, ArgmaxPolicy, CategoricalPolicy, FilteredPolicy)
-}
+def forward(layers: list[tuple[NDArray, NDArray]], x: NDArray, layer_norm: bool = False) -> NDArray:
+    """ReLU network without activation at the end; x (1 or E, batch, in) -> (E, batch, out), or (in,) -> (out,).
 
-
-def forward(layers: list[tuple[NDArray, NDArray]], x: NDArray) -> NDArray:
-    """ReLU network without activation at the end; x (1 or E, batch, in) -> (E, batch, out), or (in,) -> (out,)."""
+    `layer_norm`: without learned parameters, before each activation (Ba et al. 2016).
+    """
     *hidden, (weight, bias) = layers
     for w, b in hidden:
-        x = np.maximum(x @ w + b, 0.0)
+        x = x @ w + b
+        if layer_norm:
+            x = (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(axis=-1, keepdims=True) + LAYER_NORM_EPS)
+        x = np.maximum(x, 0.0)
     return x @ weight + bias
 
 
-def _layers(weights: Weights, inputs: int, outputs: int) -> list[tuple[NDArray, NDArray]]:
+def action_scale(action: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Middle and half range of a box, (size,) each: what takes an action in [-1, 1] to the units of the task."""
+    low, high = np.array(action.low, dtype=np.float32), np.array(action.high, dtype=np.float32)
+    return (high + low) / np.float32(2), (high - low) / np.float32(2)
+
+
+def layers_of(weights: Weights, inputs: int, outputs: int) -> list[tuple[NDArray, NDArray]]:
     """The layers in order; raises PolicyRejected where shapes do not chain from `inputs` to `outputs`."""
     layers: list[tuple[NDArray, NDArray]] = []
     while f"w{len(layers)}" in weights:
@@ -188,7 +198,7 @@ def _layers(weights: Weights, inputs: int, outputs: int) -> list[tuple[NDArray, 
     return layers
 
 
-def _combine(weights: Weights) -> str:
+def combine_of(weights: Weights) -> str:
     """How members become one policy. Raises PolicyRejected."""
     if "combine" not in weights:
         return MEAN
@@ -202,14 +212,15 @@ def _sizes(weights: Weights, spec: TaskSpec) -> tuple[int, ...] | None:
     """`one_hot` as whole numbers; None without it. Raises PolicyRejected."""
     if "one_hot" not in weights:
         return None
-    sizes = _vector(weights, "one_hot", spec)
+    sizes = vector_of(weights, "one_hot", spec)
     # Beyond 2^20 rows no first layer that an artifact may hold could match.
     if not ((sizes >= 1) & (sizes <= 2**20) & (sizes == np.rint(sizes))).all():
         raise PolicyRejected(f"one_hot is {sizes.tolist()}, not a number of values for each observation element")
     return tuple(int(size) for size in sizes)
 
 
-def _vector(weights: Weights, name: str, spec: TaskSpec) -> NDArray[np.float32]:
+def vector_of(weights: Weights, name: str, spec: TaskSpec) -> NDArray[np.float32]:
+    """A number for each observation element, (observation.size,). Raises PolicyRejected."""
     if name not in weights or weights[name].shape != (spec.observation.size,):
         raise PolicyRejected(f"{name} is missing or has not the shape ({spec.observation.size},)")
     return weights[name]

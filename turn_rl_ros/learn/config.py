@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from turn_rl_ros.core.config import param
 
+BEST_OF_K = "best_of_k"
+"""The policy that asks its critics when it acts: `core.best_of`."""
+
 
 @dataclass(frozen=True)
 class TrainerConfig:
@@ -27,6 +30,13 @@ class TrainerConfig:
         1.0, "share of the step sizes left at the end; they fall linearly over the second half", low=0.0, high=1.0
     )
     discount: float = param(0.99, "value of a reward one step later", low=0.0, high=0.9999)
+    n_step: int = param(
+        1,
+        "rewards that a target adds up before the value of where they led (n-step returns)",
+        unit="steps",
+        low=1,
+        high=100,
+    )
     target_rate: float = param(0.005, "share of the critic that enters its target at each step", low=0.0, high=1.0)
     average_rate: float = param(
         1.0, "share of the policy that enters the delivered, averaged policy at each step", low=0.0, high=1.0
@@ -45,6 +55,12 @@ class TrainerConfig:
         "products of CQL's critics: float32, or bfloat16 with float32 weights",
         choices=("float32", "bfloat16"),
     )
+    extract: str = param(
+        "actor",
+        "what acts: the actor's mean, or the best_of_k of it and of samples by the critics (cql)",
+        choices=("actor", BEST_OF_K),
+    )
+    extract_samples: int = param(16, "best_of_k: samples beside the mean", low=1, high=256)
     processes: int = param(
         1, "processes that share the seeds, one pinned core each; 1: side by side in this one", low=1, high=256
     )

@@ -11,7 +11,8 @@ from torch import Tensor
 def bootstrap(reward: Tensor, terminal: Tensor, next_value: Tensor, discount: float) -> Tensor:
     """Bellman target `r + discount * V(s')`, without V where the task ended.
 
-    A truncated episode (time-out) is not terminal: its value goes on. All tensors (..., batch).
+    A truncated episode (time-out) is not terminal: its value goes on. All tensors (..., batch). A `terminal` between 0
+    and 1 is the share of V that does not count: that is how n-step returns come in (`replay.Replay.batch`).
     """
     return reward + discount * (1.0 - terminal) * next_value
 

@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Layer = tuple[Tensor, Tensor]
+from turn_rl_ros.core.best_of import LOG_STD_HIGH, LOG_STD_LOW
 
-LOG_STD_LOW, LOG_STD_HIGH = -5.0, 1.0
-"""Range of a policy's log standard deviation before the tanh."""
+Layer = tuple[Tensor, Tensor]
 
 
 class Network:

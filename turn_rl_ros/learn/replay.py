@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     next_observation: Tensor
     """As `observation`."""
     terminal: Tensor
-    """(seeds, batch) float32, 1 where the task ended, else 0; a time-out is 0."""
+    """(seeds, batch) float32, the share of the next observation's value that does not count: see `Replay.batch`."""
 
 
 class Rows(NamedTuple):
@@ -51,7 +51,7 @@ class Replay:
 
     def __init__(self, data: Dataset, task: Task, config: TrainerConfig) -> None:
         self._data, self._task, self._config = data, task, config
-        self._last = last_rows(data)
+        self._last, self._until = last_rows(data), unbroken(data)
         self._actions = scaled_actions(data)
         self._shows_goal = shows_goal(data, task)
         self._achieved = task.achieved_goal(data.next_joint_position) if self._shows_goal else data.goal
@@ -60,24 +60,55 @@ class Replay:
         """`size` transitions, uniform with replacement; the configured shares of them with another goal."""
         return self.relabelled(rng.integers(len(self._data), size=size), rng)
 
-    def relabelled(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Rows:
+    def batch(self, size: int, rng: np.random.Generator) -> Rows:
+        """As `draw`, each transition and the `n_step` - 1 that follow it as one long one: n-step returns.
+
+        The reward is `r_0 + g r_1 + ... + g^(k-1) r_(k-1)` of the row's goal, the next observation that after k steps;
+        k is `n_step`, less where the episode ends or a step is missing. `terminal` is 1 where the task ended, else
+        `1 - g^(k-1)`: so every algorithm's one-step target, `reward + g (1 - terminal) V`, is the n-step one.
+
+        Uncorrected, as in Rainbow (Hessel et al. 2018): the k - 1 later actions are those of the data, not those of the
+        policy (nor aimed at a goal in hindsight), which biases values towards what the data does. Peng and Williams
+        1996 have the general form, Fedus et al. 2020 what it is good for. Entropy counts at the last step alone.
+        """
+        return self.relabelled(rng.integers(len(self._data), size=size), rng, self._config.n_step)
+
+    def relabelled(self, rows: NDArray[np.int64], rng: np.random.Generator, steps: int = 1) -> Rows:
         """The transitions of these indices (n,), the configured shares of them with another goal.
 
+        `steps` are taken together, as `batch` says.
         Where observations do not show the goal, another goal would make one observation mean two things: none is given.
         """
-        data, task = self._data, self._task
-        action = self._actions[rows]
+        data = self._data
+        goal = self._goals(rows, rng) if self._shows_goal else data.goal[rows]
+        reward, terminal, last = self._along(rows, goal, steps)
+        seen, after = data.observations[rows], data.next_observations[last]
+        if self._shows_goal:
+            seen, after = self._task.with_goal(seen, goal), self._task.with_goal(after, goal)
+        return Rows(_single(seen), self._actions[rows], _single(reward), _single(after), _single(terminal))
+
+    def _along(
+        self, rows: NDArray[np.int64], goal: NDArray[np.float64], steps: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+        """Discounted rewards, `terminal` and last row of up to `steps` steps from each row, (rows,) each."""
+        last, weight = rows.copy(), np.ones(len(rows))
+        reward, ended = self._outcome(rows, goal)
+        for _ in range(1, steps):
+            on = np.flatnonzero(~ended & (last < self._until[rows]))
+            last[on] += 1
+            weight[on] *= self._config.discount
+            gained, ended[on] = self._outcome(last[on], goal[on])
+            reward[on] += weight[on] * gained
+        return reward, 1.0 - weight * ~ended, last
+
+    def _outcome(
+        self, rows: NDArray[np.int64], goal: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Reward of each row and whether the task ended there, (rows,) each, for these goals."""
         if not self._shows_goal:
-            terminal = data.terminals[rows].astype(np.float32)
-            return Rows(data.observations[rows], action, data.rewards[rows], data.next_observations[rows], terminal)
-        goal = self._goals(rows, rng)
-        return Rows(
-            _single(task.with_goal(data.observations[rows], goal)),
-            action,
-            _single(task.reward_at(self._achieved[rows], goal)),
-            _single(task.with_goal(data.next_observations[rows], goal)),
-            _single(task.terminated(data.next_joint_position[rows], goal)),
-        )
+            return self._data.rewards[rows].astype(np.float64), self._data.terminals[rows]
+        reward = np.asarray(self._task.reward_at(self._achieved[rows], goal), dtype=np.float64)
+        return reward, self._task.terminated(self._data.next_joint_position[rows], goal)
 
     def _goals(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
         """Each row's own goal, one that its episode reached at this step or later, or a new one; (rows, goal_size)."""
@@ -123,7 +154,7 @@ class Stream:
         self._at = CHUNK
 
     def _draw(self) -> Batch:
-        drawn = [self._replay.draw(CHUNK * self._size, rng) for rng in self._rngs]
+        drawn = [self._replay.batch(CHUNK * self._size, rng) for rng in self._rngs]
         rows = Rows(*(np.stack(parts) if len(parts) > 1 else parts[0][None] for parts in zip(*drawn, strict=True)))
         action, reward, terminal = (torch.from_numpy(part) for part in (rows.action, rows.reward, rows.terminal))
         return Batch(self._inputs(rows.observation), action, reward, self._inputs(rows.next_observation), terminal)
@@ -133,6 +164,12 @@ def last_rows(data: Dataset) -> NDArray[np.int64]:
     """For each row the index of the last row of its episode, (rows,)."""
     starts, stops = data.episode_bounds()
     return np.repeat(stops - 1, stops - starts)
+
+
+def unbroken(data: Dataset) -> NDArray[np.int64]:
+    """For each row the index of the last row that follows it without a gap, (rows,); a missing step is a time-out."""
+    ends = np.flatnonzero(data.terminals | data.timeouts | (np.arange(len(data)) == last_rows(data)))
+    return ends[np.searchsorted(ends, np.arange(len(data)))]
 
 
 def scaled_actions(data: Dataset) -> NDArray:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turn_rl_ros.core.artifact import pack
+from turn_rl_ros.core.best_of import BestOfPolicy
 from turn_rl_ros.core.config import from_mapping
-from turn_rl_ros.core.errors import TurnRlError
+from turn_rl_ros.core.errors import ConfigError, TurnRlError
 from turn_rl_ros.core.memory import Memory
 from turn_rl_ros.data.dataset import Dataset
 from turn_rl_ros.learn.algorithms import find_algorithm
-from turn_rl_ros.learn.config import TrainerConfig
+from turn_rl_ros.learn.config import BEST_OF_K, TrainerConfig
 from turn_rl_ros.learn.engine import Progress, Run, Stopped, Training
 from turn_rl_ros.learn.inputs import Inputs
 from turn_rl_ros.learn.workers import checkpoint_files, run_seeds
@@ -67,12 +68,19 @@ def train(
 
     Raises:
         Stopped: `stop` said so.
-        ConfigError: no such algorithm, or none for this kind of action.
+        ConfigError: no such algorithm, none for this kind of action, or none that `config.extract` is for.
         TrainingFailed: the data is empty or not finite, or every seed diverged.
     """
     check_learnable(dataset)
     algorithm = find_algorithm(config.algorithm, dataset.spec.discrete)
     own = own if own is not None else from_mapping(algorithm.Config, {})
+    kind = algorithm.kind
+    if config.extract == BEST_OF_K:
+        if not algorithm.proposes:
+            raise ConfigError(
+                f"trainer.extract = {BEST_OF_K!r}: the actor of {algorithm.name} proposes nothing; use cql"
+            )
+        kind = BestOfPolicy.kind
     training = Training(dataset, config, own, range(seed, seed + config.seeds), checkpoint, progress, stop)
     runs = run_seeds(training, config.processes)
     if all(run.diverged for run in runs):
@@ -97,7 +105,7 @@ def train(
         if not run.diverged:
             last = {f"last.{name}": value for name, value in run.metrics.items()}
             artifacts[run.seed] = pack(
-                algorithm.kind, {**run.weights, **memory}, dataset.spec, probes, {**facts, "seed": run.seed, **last}
+                kind, {**run.weights, **memory}, dataset.spec, probes, {**facts, "seed": run.seed, **last}
             )
     for path in checkpoint_files(checkpoint, config.processes) if checkpoint is not None else ():
         path.unlink()

@@ -159,8 +159,8 @@ class RosCrew(Peers):
         return self._guard_gone()
 
     def _guard_gone(self) -> bool:
-        """Whether the guard has been gone for a while, and it alone."""
-        if self._change["guard"].service_is_ready() or self._away:
+        """Whether the guard has been gone for a while, and it alone, not as the last to be found again."""
+        if self._change["guard"].service_is_ready() or self._returning:
             self._gone_s = None
             return False
         self._gone_s = steady_s() if self._gone_s is None else self._gone_s

@@ -1,5 +1,6 @@
 """The other nodes as the director reaches them: their states, their lifecycle, their parameters, and patience."""
 
+import math
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -18,8 +19,9 @@ from turn_rl_ros.nodes.base import steady_s
 
 ANSWER_S = 25.0
 """Wall-clock wait for another node's answer; longer than DDS takes to notice that a computer is gone (20 s)."""
-RETURN_S = 60.0
-"""More of that when the computer is back: its nodes are found again one by one."""
+RETURN_S = 120.0
+"""More of that in the time after the computer came back: its nodes are found again one by one. One that has not missed
+this computer yet takes new greetings for old ones until they, ever farther apart, outnumber those of before."""
 RETRY_S, TRIES = 0.2, 125
 """Nodes refuse while they are still finding each other, so a request is repeated for a while."""
 ON_THE_ROBOT = ("collector", "executor", "guard")
@@ -43,6 +45,7 @@ class Peers:
         self._changed = threading.Condition()
         self._states: dict[str, dict[str, Any]] = {}
         self._stopping = self._met = False
+        self._away_s = -math.inf
         self.note = ""
         """What outside of this computer is waited for, in one line; empty while nothing is."""
         for name, topic in (
@@ -70,7 +73,15 @@ class Peers:
     @property
     def _away(self) -> bool:
         """Whether the robot's computer, which was there before, is out of reach: none of its nodes is there."""
-        return self._met and not any(client.service_is_ready() for client in self._change.values())
+        away = self._met and not any(client.service_is_ready() for client in self._change.values())
+        if away:
+            self._away_s = steady_s()
+        return away
+
+    @property
+    def _returning(self) -> bool:
+        """Whether the robot's computer is out of reach, or was a while ago: some of its nodes may still be."""
+        return self._away or steady_s() < self._away_s + RETURN_S
 
     def _tell(self, note: str) -> None:
         if note != self.note:
@@ -88,8 +99,8 @@ class Peers:
     def _wait(self, until: Callable[[], bool], timeout_s: float | None, what: str) -> None:
         """Block until `until()`; asked at every state message and twice a second.
 
-        `timeout_s` is counted while the robot's computer can be reached and this one does not stand still; beyond it
-        TurnRlError is raised.
+        `timeout_s` is counted while the robot's computer can be reached, has been for `RETURN_S`, and this one does not
+        stand still; beyond it TurnRlError is raised.
         """
         waited_s, now_s, lost = 0.0, steady_s(), False
         with self._changed:
@@ -97,13 +108,15 @@ class Peers:
                 self.check()
                 before_s, now_s = now_s, steady_s()
                 if self._away:
-                    waited_s, lost = -RETURN_S, True
+                    lost = True
                     self._tell(f"the robot's computer is out of reach; waiting for {what}")
-                elif timeout_s is not None and (waited_s := waited_s + min(now_s - before_s, 1.0)) > timeout_s:
-                    raise TurnRlError(f"waited {timeout_s:.0f} s for {what}")
                 elif lost:
                     lost = False
                     self._tell("")
+                elif timeout_s is not None and not self._returning:
+                    waited_s += min(now_s - before_s, 1.0)
+                    if waited_s > timeout_s:
+                        raise TurnRlError(f"waited {timeout_s:.0f} s for {what}")
                 self._changed.wait(0.5)
         if lost:
             self._tell("")

@@ -7,51 +7,34 @@ as after `turn-rl demo`.
 
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from turn_rl_ros.core.artifact import Artifact, open_artifact
 from turn_rl_ros.core.behaviour import Behaviour, make_behaviour
-from turn_rl_ros.core.config import from_mapping, scenario_section
 from turn_rl_ros.core.door import make_env
-from turn_rl_ros.core.errors import ConfigError, TurnRlError
+from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.evaluation import score_turn
-from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.guard.budget import WINDOW_SPENT
-from turn_rl_ros.core.guard.config import GuardConfig
 from turn_rl_ros.core.guard.guard import Guard
 from turn_rl_ros.core.pilot import PilotConfig
 from turn_rl_ros.core.rollout import Env, run_session
-from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.stepping import Env as GymnasiumEnv
 from turn_rl_ros.core.stepping import step_session
 from turn_rl_ros.core.store import PolicyStore
-from turn_rl_ros.core.task import make_spec
 from turn_rl_ros.core.transition import Transition
-from turn_rl_ros.core.turns import Score, Session, TurnsConfig, walk
+from turn_rl_ros.core.turns import Score, Session, walk
 from turn_rl_ros.data.dataset import Loader
 from turn_rl_ros.data.manifest import sealed_files
 from turn_rl_ros.data.sealed import read_info
 from turn_rl_ros.data.session import SessionWriter
 from turn_rl_ros.learn.job import run_job
-from turn_rl_ros.learn.settings import Settings, read_settings
+from turn_rl_ros.study.plan import Plan
 from turn_rl_ros.study.wear import Wear, wear_of
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that a run in process needs to know."""
-
-    spec: TaskSpec
-    behaviour: BehaviourConfig
-    pilot: PilotConfig
-    guard: GuardConfig
-    settings: Settings
-    turns: TurnsConfig
 
 
 @dataclass(frozen=True)
@@ -70,36 +53,6 @@ class Outcome:
     train_seconds: float
 
 
-def read_plan(scenario: Path, changes: Mapping[str, Any] | None = None) -> Plan:
-    """A scenario file with `changes` on top, named node first: `task.reward`, `trainer.cql.alpha`, `director.turns`.
-
-    Raises:
-        ConfigError: no such parameter, or a value that does not fit.
-    """
-    left = dict(changes or {})
-
-    def take(head: str) -> dict[str, Any]:
-        return {name.removeprefix(head): left.pop(name) for name in list(left) if name.startswith(head)}
-
-    def part(kind: type[Any], node: str, block: str = "") -> Any:
-        known = {item.name for item in fields(kind)}
-        values = {k: v for k, v in scenario_section(scenario, node, block).items() if k in known}
-        return from_mapping(kind, values | take(f"{node}.{block}." if block else f"{node}."), f"{scenario}, {node}")
-
-    spec = make_spec({**scenario_section(scenario, "executor", "task"), **take("task.")})
-    plan = Plan(
-        spec,
-        part(BehaviourConfig, "executor", "behaviour"),  # before the executor's own, whose names are shorter
-        part(PilotConfig, "executor"),
-        part(GuardConfig, "guard"),
-        read_settings(scenario, spec.discrete, take("trainer.")),
-        part(TurnsConfig, "director"),
-    )
-    if left:
-        raise ConfigError(f"no node has {', '.join(left)}; known: task.*, executor.*, guard.*, trainer.*, director.*")
-    return plan
-
-
 class InProcess:
     """The crew of one run. `seed` is that of goals, motion and training, as `turn-rl demo --seed`."""
 
@@ -110,6 +63,21 @@ class InProcess:
         self._env = make_env(plan.spec, seed)
         self._sessions = Loader(run_dir / "sessions", plan.spec, verify="never")
         self._store = PolicyStore(run_dir)
+
+    def begin(self) -> None:
+        """Record what `plan.first` asks for, and learn the policy that acts in turn 0 from it; nothing when it did."""
+        first, arm = self._plan.first, self._env
+        wanted = [turn for turn in range(-first.windows, 0) if not self.recorded(turn).transitions]
+        if wanted:
+            self._env = make_env(self._plan.spec, self._seed, first)
+            try:
+                for turn in wanted:
+                    self.run_session(turn, self._plan.turns.window_s)
+            finally:
+                self._env.close()
+                self._env = arm
+        if first.windows and not self.has_policy(0):
+            self.train(0)
 
     def recorded(self, turn: int) -> Session:
         """Rows and robot time of the sealed sessions of `turn`."""
@@ -164,9 +132,9 @@ class InProcess:
         return score_turn(self._plan.spec, self._turns, turn)
 
     def wear(self) -> list[Wear]:
-        """Wear of each session, oldest first."""
+        """Wear of each session of the arm, oldest first."""
         data = self._sessions.load()
-        return [wear_of(data, index) for index in range(len(data.sessions))]
+        return [wear_of(data, index) for index, info in enumerate(data.sessions) if info.facts["turn"] >= 0]
 
     def close(self) -> None:
         """Free the simulator."""
@@ -187,6 +155,7 @@ def run(plan: Plan, run_dir: Path, seed: int, say: Callable[[str], None] = lambd
     """Walk the turns of a plan, and go on where an earlier call was cut short; one outcome a turn."""
     crew = InProcess(plan, run_dir, seed)
     try:
+        crew.begin()
         summary = walk(replace(plan.turns, run_dir=str(run_dir)), crew, time.perf_counter, say)
         wear = crew.wear()
     finally:

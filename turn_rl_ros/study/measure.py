@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from turn_rl_ros.core.errors import TurnRlError
-from turn_rl_ros.study.crew import Plan, run
+from turn_rl_ros.study.crew import run
+from turn_rl_ros.study.plan import Plan
 
 Line = dict[str, Any]
 """What one run came to: `case`, `seed`, `of` (the fingerprint of its plan) and `outcomes`, one a turn."""
@@ -49,5 +50,5 @@ def measure(plans: Mapping[str, Plan], seeds: Sequence[int], path: Path, console
 
 def fingerprint(plan: Plan) -> str:
     """Task and settings in a few letters: a line that was measured with others is not taken for this plan's."""
-    parts = (plan.behaviour, plan.pilot, plan.guard, plan.settings, plan.turns)
+    parts = (plan.behaviour, plan.pilot, plan.guard, plan.settings, plan.turns, plan.first)
     return f"{plan.spec.fingerprint()[:8]}-{sha256(repr(parts).encode()).hexdigest()[:8]}"

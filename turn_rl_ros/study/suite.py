@@ -10,7 +10,7 @@ from turn_rl_ros.core.exploration import BehaviourConfig
 from turn_rl_ros.core.scenario import SCENARIOS, scenario_file
 from turn_rl_ros.core.task import make_spec
 from turn_rl_ros.learn.settings import read_settings
-from turn_rl_ros.study.crew import Plan, read_plan
+from turn_rl_ros.study.plan import Plan, read_plan
 
 GRID = {"director.turns": 5, "director.window_s": 60.0, "director.evaluate_goals": 1}
 """Without chance and with one goal, every episode of a policy is the same: one tells all."""

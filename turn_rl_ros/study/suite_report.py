@@ -13,8 +13,8 @@ from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.files import replace_file
 from turn_rl_ros.report.bounds import best_known
 from turn_rl_ros.report.style import BLUE, GREEN, Picture, panels
-from turn_rl_ros.study.crew import Plan
 from turn_rl_ros.study.measure import Line, measure
+from turn_rl_ros.study.plan import Plan
 from turn_rl_ros.study.stats import interval
 from turn_rl_ros.study.suite import Problem, choose, plans
 from turn_rl_ros.study.table import Row, report, row

@@ -54,7 +54,9 @@ class Algorithm(ABC):
     name: ClassVar[str]
     discrete: ClassVar[bool]
     kind: ClassVar[str]
-    """Key of `core.policy.POLICIES`: the runtime that the policy needs."""
+    """Key of `core.policies.POLICIES`: the runtime that the policy needs."""
+    proposes: ClassVar[bool] = False
+    """Whether `policy` can give what `core.best_of` needs where `config.extract` says so."""
     Config: ClassVar[type]
     """Frozen dataclass of `core.config.param` fields that only this algorithm has."""
 

@@ -3,14 +3,16 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from turn_rl_ros.core.config import param
 from turn_rl_ros.learn import equations as eq
 from turn_rl_ros.learn.algorithms.actor_critic import ActorCritic
 from turn_rl_ros.learn.algorithms.base import Metrics, Problem
-from turn_rl_ros.learn.config import TrainerConfig
+from turn_rl_ros.learn.config import BEST_OF_K, TrainerConfig
 from turn_rl_ros.learn.conservatism import choose_alpha
 from turn_rl_ros.learn.networks import split_gaussian, squash
 from turn_rl_ros.learn.replay import Batch
@@ -52,13 +54,22 @@ class CqlConfig:
 class Cql(ActorCritic):
     """Soft actor-critic with the conservative gap; temperature and, with `alpha_rule` lagrange, alpha are learned."""
 
-    name, Config = "cql", CqlConfig
+    name, Config, proposes = "cql", CqlConfig, True
 
     def __init__(self, problem: Problem, config: TrainerConfig, own: CqlConfig) -> None:
         super().__init__(problem, config, own, outputs=2)
         self.log_temperature = self.scalar("temperature", math.log(own.first_temperature))
         self.alpha = choose_alpha(own.alpha_rule, own.alpha, problem)
         self.log_alpha = self.scalar("alpha", math.log(max(own.alpha, 1e-6))) if own.alpha_rule == "lagrange" else None
+
+    def policy(self, seed: int) -> dict[str, NDArray[np.float32]]:
+        """The averaged actor's mean; with `extract` best_of_k its deviations too, and the critics' averages."""
+        if self.config.extract != BEST_OF_K:
+            return super().policy(seed)
+        critics = {f"q{name}": array for name, array in self.target.arrays(seed).items()}
+        noise = np.random.default_rng(0).standard_normal((self.config.extract_samples, self.n), dtype=np.float32)
+        facts = {"noise": noise, "q_layer_norm": np.array([self.config.layer_norm], np.float32)}
+        return {**self.average.arrays(seed), **critics, **facts, **self.problem.inputs.artifact()}
 
     def update(self, batch: Batch) -> Metrics:
         """Critics, actor, temperature and alpha."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from turn_rl_ros.core.best_of import LOG_STD_HIGH, LOG_STD_LOW
 from turn_rl_ros.core.config import param
 from turn_rl_ros.learn import equations as eq
 from turn_rl_ros.learn.algorithms.actor_critic import ActorCritic
 from turn_rl_ros.learn.algorithms.base import Metrics, Problem
 from turn_rl_ros.learn.config import TrainerConfig
-from turn_rl_ros.learn.networks import LOG_STD_HIGH, LOG_STD_LOW
 from turn_rl_ros.learn.replay import Batch
 
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from turn_rl_ros.learn.networks import LOG_STD_HIGH, LOG_STD_LOW, split_gaussian
+from turn_rl_ros.core.best_of import LOG_STD_HIGH, LOG_STD_LOW
+from turn_rl_ros.learn.networks import split_gaussian
 
 
 def squash_backward(output: Tensor, noise: Tensor, action: Tensor, by_action: Tensor, by_density: Tensor) -> Tensor:

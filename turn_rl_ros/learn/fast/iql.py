@@ -2,12 +2,12 @@
 
 import torch
 
+from turn_rl_ros.core.best_of import LOG_STD_HIGH, LOG_STD_LOW
 from turn_rl_ros.learn import equations as eq
 from turn_rl_ros.learn.algorithms.base import Metrics, Problem
 from turn_rl_ros.learn.algorithms.iql import Iql, IqlConfig
 from turn_rl_ros.learn.config import TrainerConfig
 from turn_rl_ros.learn.fast.stack import Stack
-from turn_rl_ros.learn.networks import LOG_STD_HIGH, LOG_STD_LOW
 from turn_rl_ros.learn.replay import Batch
 
 
