@@ -14,14 +14,14 @@ from turn_rl_ros.study.plan import Plan, read_plan
 
 GRID = {"director.turns": 5, "director.window_s": 60.0, "director.evaluate_goals": 1}
 """Without chance and with one goal, every episode of a policy is the same: one tells all."""
-ARM = {"director.turns": 3, "director.evaluate_goals": 50, "trainer.seeds": 1, "trainer.deploy": "first"}
-"""One policy a turn instead of the average of several: the suite is about breadth."""
+ARM = {"director.turns": 3, "director.evaluate_goals": 50}
 
 GYMNASIUM = {
     "hindsight_share": 0.0,
     "resample_share": 0.0,
     "discount": 0.97,
     "steps": 2000,
+    "batch_size": 256,
     "one_hot": False,
     "width": 64,
     "learning_rate": 1e-3,
