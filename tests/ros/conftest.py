@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from functools import partial
 
 import pytest
 
@@ -28,16 +29,25 @@ def ros(domain):
 
 
 @pytest.fixture
-def make(ros, tmp_path):
+def starter():
+    """Turns a kind of bench into a function that starts one with the parameters given; all are closed in the end."""
+    benches = []
+
+    def starter(kind):
+        def start(**parameters):
+            benches.append(kind(**parameters))
+            return benches[-1]
+
+        return start
+
+    yield starter
+    for bench in benches:
+        bench.close()
+
+
+@pytest.fixture
+def make(ros, tmp_path, starter):
     """Makes guards on the bench (`guard_bench.Bench`) with the parameters given."""
     from tests.ros.guard_bench import Bench
 
-    benches = []
-
-    def make(**parameters):
-        benches.append(Bench(tmp_path, **parameters))
-        return benches[-1]
-
-    yield make
-    for bench in benches:
-        bench.close()
+    return starter(partial(Bench, tmp_path))

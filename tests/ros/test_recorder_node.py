@@ -1,6 +1,7 @@
 """The recorder over real DDS: a bag a window, and what ends one."""
 
 import time
+from functools import partial
 
 import pytest
 import yaml
@@ -62,7 +63,7 @@ class Bench:
         self.say(self.guard, phase="closed")
         self.until(lambda: self.state["phase"] == "waiting")
 
-    def end(self):
+    def close(self):
         self.recorder.close()
         self.spinner.shutdown()
         for node in (self.node, self.recorder):
@@ -70,16 +71,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(ros, tmp_path):
-    benches = []
-
-    def start(**parameters):
-        benches.append(Bench(ros, tmp_path, **parameters))
-        return benches[-1]
-
-    yield start
-    for one in benches:
-        one.end()
+def bench(ros, tmp_path, starter):
+    return starter(partial(Bench, ros, tmp_path))
 
 
 def joint_states(bag):

@@ -1,6 +1,7 @@
 """The replay node over real DDS: what it publishes, what it never publishes, and what stops it."""
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -22,17 +23,9 @@ PERIOD_NS = 50_000_000
 
 
 @pytest.fixture
-def bench(ros, tmp_path):
+def bench(ros, tmp_path, starter):
     """A tester node, a session of 40 rows, and replays of it."""
-    benches = []
-
-    def start(**parameters):
-        benches.append(Bench(ros, tmp_path, **parameters))
-        return benches[-1]
-
-    yield start
-    for one in benches:
-        one.end()
+    return starter(partial(Bench, ros, tmp_path))
 
 
 class Bench:
@@ -84,7 +77,7 @@ class Bench:
         self.until(answer.done)
         return answer.result()
 
-    def end(self):
+    def close(self):
         self.replay.close()
         self.spinner.shutdown()
         self.replay.destroy_node()

@@ -10,7 +10,7 @@ from turn_rl_ros.core.config import param
 from turn_rl_ros.core.errors import ConfigError
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task.base import Array
-from turn_rl_ros.core.task.recorded import Recorded
+from turn_rl_ros.core.task.recorded import Recorded, spec_without_robot
 
 KIND = "gymnasium"
 
@@ -48,18 +48,6 @@ class Gymnasium(Recorded):
 def gymnasium_spec(config: GymnasiumConfig) -> TaskSpec:
     """The spec of an environment. Raises ConfigError when there is none, or its spaces are not vectors or choices."""
     facts = door.gymnasium_facts(config.id)
-    return TaskSpec(
-        task=KIND,
-        robot=config.id,
-        joint_names=(),
-        joint_low=(),
-        joint_high=(),
-        joint_velocity=(),
-        joint_units=(),
-        command_interface="none",
-        observation=facts.observation,
-        action=facts.action,
-        rate_hz=config.rate_hz or facts.rate_hz,
-        episode_steps=facts.episode_steps,
-        details={"reward_scale": config.reward_scale},
-    )
+    rate_hz = config.rate_hz or facts.rate_hz
+    details = {"reward_scale": config.reward_scale}
+    return spec_without_robot(KIND, config.id, facts.observation, facts.action, rate_hz, facts.episode_steps, details)

@@ -3,7 +3,10 @@
 One can learn from such data and score what was learnt; nothing can be commanded, simulated or relabelled.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,9 +107,22 @@ def recorded_spec(config: RecordedConfig) -> TaskSpec:
     if not config.discrete:
         action = Box(config.action_names, config.action_units, config.action_low, config.action_high)
         _check("action", action)
+    return spec_without_robot(KIND, config.robot, observation, action, config.rate_hz, config.episode_steps)
+
+
+def spec_without_robot(
+    kind: str,
+    name: str,
+    observation: Box,
+    action: Box | Discrete,
+    rate_hz: float,
+    episode_steps: int,
+    details: Mapping[str, Any] = MappingProxyType({}),
+) -> TaskSpec:
+    """The spec of a task that has observations and actions, and no joint."""
     return TaskSpec(
-        task=KIND,
-        robot=config.robot,
+        task=kind,
+        robot=name,
         joint_names=(),
         joint_low=(),
         joint_high=(),
@@ -115,8 +131,9 @@ def recorded_spec(config: RecordedConfig) -> TaskSpec:
         command_interface="none",
         observation=observation,
         action=action,
-        rate_hz=config.rate_hz,
-        episode_steps=config.episode_steps,
+        rate_hz=rate_hz,
+        episode_steps=episode_steps,
+        details=dict(details),
     )
 
 
