@@ -12,7 +12,7 @@ from rich.table import Table
 from turn_rl_ros.core.errors import ConfigError, TurnRlError
 from turn_rl_ros.core.files import replace_file
 from turn_rl_ros.core.scenario import scenario_file
-from turn_rl_ros.report.reach import minutes_picture
+from turn_rl_ros.report.reach import reach_picture
 from turn_rl_ros.study.measure import Line, measure
 from turn_rl_ros.study.plan import read_plan
 from turn_rl_ros.study.stats import interval
@@ -22,6 +22,7 @@ TARGET = "study-reach"
 LONG = {"director.window_s": 60.0, "director.evaluate_goals": 200}
 SHORTER = {"director.turns": 3, "director.window_s": 20.0, "director.evaluate_goals": 100}
 """The levers are tried where there is something left to gain: after a minute the defaults reach all goals."""
+BASE = "turns of 20 s"
 ONE = {"trainer.seeds": 1, "trainer.deploy": "first"}
 ALONE = {**ONE, "trainer.width": 128, "trainer.batch_size": 256, "trainer.steps": 8000, "trainer.by_hand": True}
 """One larger policy, trained for longer: what the scenario had before."""
@@ -39,7 +40,8 @@ LEVERS: dict[str, dict[str, Any]] = {
     "defaults": {**LONG, "director.turns": 6},
     "2 cm": {**LONG, "director.turns": 6, "task.success_radius_m": 0.02},
     "end effector": {**LONG, "director.turns": 1},
-    "turns of 20 s": SHORTER,
+    "reward both, turns of 60 s": {**LONG, "director.turns": 6, "task.reward": "both"},
+    BASE: SHORTER,
     "reward both": {"task.reward": "both"},
     "reward sparse": {"task.reward": "sparse"},
     "one policy": ONE,
@@ -74,10 +76,10 @@ ENVS = {"end effector": "panda_ee"}
 """Lever -> scenario, where it is not `panda`."""
 GOALS = {"defaults": 3.0, "2 cm": 6.0, "end effector": 1.0}
 """Lever -> robot-minutes within which the mean over the seeds should be at `LEVEL`."""
+CURVES = (*GOALS, "reward both, turns of 60 s")
+"""Levers that are shown turn by turn."""
 LEVEL, KEPT = 0.95, 0.9
 """The success that is wanted, and what no later turn of a run may fall below."""
-SHOWN = 8
-"""How many curves the plot has colours for."""
 SHORT = {"director.turns": 2, "director.window_s": 4.0, "director.evaluate_goals": 2, "trainer.steps": 10, **ONE}
 
 Array = NDArray[np.float64]
@@ -101,10 +103,11 @@ def study(names: Sequence[str], seeds: Sequence[int], out: Path, short: bool, co
     }
     lines = measure(plans, seeds, out / f"{target}.jsonl", console)
     console.print(table(lines))
-    shown = {name: (curves(lines, name, "robot_minutes")[0], curves(lines, name)) for name in names[:SHOWN]}
+    shown = {name: (curves(lines, name, "robot_minutes")[0], curves(lines, name)) for name in names if name in CURVES}
+    levers = {name: interval(curves(lines, name)) for name in names if name not in CURVES}
     try:
         report(target, verdict(lines), out)
-        replace_file(out / f"{target}.png", minutes_picture(shown, LEVEL).png())
+        replace_file(out / f"{target}.png", reach_picture(shown, levers, BASE, LEVEL).png())
     except OSError as error:
         raise TurnRlError(f"cannot write into {out}: {error.strerror}; choose another --out") from error
     return lines
