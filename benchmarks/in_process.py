@@ -39,12 +39,12 @@ class Scenario:
 
     @classmethod
     def load(cls, name: str, task: dict[str, Any] | None = None, **trainer: Any) -> "Scenario":
-        """The scenario of an environment, with `task` and `trainer` parameters changed."""
+        """The scenario of an environment with `task` and `trainer` parameters changed; one seed unless they say more."""
         path = scenario_file(name)
         spec = make_spec({**scenario_section(path, "arm", "task"), **(task or {})})
         known = TrainerConfig.__dataclass_fields__
         values = {k: v for k, v in scenario_section(path, "trainer").items() if k in known}
-        config = replace(from_mapping(TrainerConfig, values), **trainer)
+        config = replace(from_mapping(TrainerConfig, values), **{"seeds": 1, **trainer})
         kind = find_algorithm(config.algorithm, spec.discrete)
         return cls(
             make_env(spec),
