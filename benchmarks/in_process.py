@@ -39,7 +39,7 @@ class Scenario:
 
     @classmethod
     def load(cls, name: str, task: dict[str, Any] | None = None, **trainer: Any) -> "Scenario":
-        """The scenario of an environment with `task` and `trainer` parameters changed; one seed unless they say more."""
+        """An environment's scenario with `task` and `trainer` parameters changed; one seed unless they say more."""
         path = scenario_file(name)
         spec = make_spec({**scenario_section(path, "arm", "task"), **(task or {})})
         known = TrainerConfig.__dataclass_fields__
