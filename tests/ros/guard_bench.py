@@ -9,7 +9,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 
-from turn_rl_ros.core.decision import Decision
+from turn_rl_ros.core.decision import PROBE_NS, Decision
 from turn_rl_ros.nodes import messages, topics
 from turn_rl_ros.nodes.guard import GuardNode
 from turn_rl_ros.nodes.spin import make_executor
@@ -27,9 +27,7 @@ class Bench:
         self.guard = GuardNode(parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()])
         self.commands, self.executed, self.states = [], [], []
         topics.listen_to(self.node, topics.VELOCITY_COMMANDS, lambda m: self.commands.append(list(m.data)))
-        self.recorder = topics.listen_to(
-            self.node, topics.EXECUTED, lambda m: self.executed.append(messages.message_to_decision(m))
-        )
+        self.recorder = topics.listen_to(self.node, topics.EXECUTED, self.on_executed)
         topics.listen_to(self.node, topics.GUARD_STATE, lambda m: self.states.append(messages.message_to_state(m)))
         self.joint_states = topics.publish_on(self.node, topics.JOINT_STATES)
         self.proposals = topics.publish_on(self.node, topics.PROPOSED)
@@ -39,6 +37,12 @@ class Bench:
         self.until(lambda: self.joint_states.get_subscription_count() and self.proposals.get_subscription_count())
         self.until(lambda: self.states)
         self.guard.trigger_configure()
+
+    def on_executed(self, message):
+        """Keep what was executed, not what is said between windows."""
+        decision = messages.message_to_decision(message)
+        if decision.stamp_ns != PROBE_NS:
+            self.executed.append(decision)
 
     def open(self):
         """Open the window, and forget the hold that comes with it."""

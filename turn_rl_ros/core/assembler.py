@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from turn_rl_ros.core.decision import NO_EPISODE, Decision
+from turn_rl_ros.core.decision import NO_EPISODE, PROBE_NS, Decision
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.core.task import Task, make_task
 from turn_rl_ros.core.transition import Transition
@@ -65,6 +65,8 @@ class Pairing:
     def executed(self, decision: Decision) -> list[Pair]:
         """Take in a command as the guard sent it; give the pairs that are now complete, oldest first."""
         stamp, pending = decision.stamp_ns, self._pending
+        if stamp == PROBE_NS:
+            return []
         if stamp <= self._done_ns or (pending and stamp <= pending[-1][0] and stamp in map(_STAMP, pending)):
             self.dropped["late_or_repeated_command"] += 1
             return []

@@ -9,6 +9,8 @@ from turn_rl_ros.core.errors import TurnRlError
 
 NO_EPISODE = -1
 """Episode of a decision that is no part of an episode: a hold."""
+PROBE_NS = -1
+"""Stamp of a decision that answers no state and moves nothing: it shows that whoever records hears the guard."""
 LAYOUT = "sec,nanosec,episode,step,behaviour,intervention,goal_x,goal_y,goal_z,command..."
 """A decision as numbers, on topics and in bags; a float64 cannot hold a stamp in ns, so it takes two."""
 _HEAD = 9
@@ -34,6 +36,11 @@ class Decision:
     """(n_joints,) in the unit of the command interface."""
     intervention: int = 0
     """Bit set of `core.guard.Cause`."""
+
+    @classmethod
+    def probe(cls, joints: int) -> "Decision":
+        """What the guard says between windows; see `PROBE_NS`."""
+        return cls(PROBE_NS, NO_EPISODE, 0, 0, np.zeros(3), np.zeros(joints))
 
     def executed(self, command: NDArray[np.float64], intervention: int) -> "Decision":
         """The decision as the guard passed it on."""

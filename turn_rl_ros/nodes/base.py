@@ -62,12 +62,39 @@ class SessionNode(Diagnosed, LifecycleNode):
 
     Robot time is not spent on a graph that is still finding itself: activation is refused until this node hears the arm
     and is heard by those it speaks to. Whoever opens the window asks again, or tells the operator what is missing.
+
+    A process that stood still for a second may be deaf from then on: to the others its shared-memory port looked like
+    that of a dead one, and they may now write to another of that name. It could not even be told to seal; so it ends.
     """
 
     fault = ""
     """Why this node does not work, in one line; empty while it does."""
     _heard_s = float("-inf")
     _heard_fault = ""
+    _deaf_checks = 0
+
+    def start_diagnostics(self: Any) -> None:
+        """As of every node; and listen to the others'."""
+        super().start_diagnostics()
+        topics.listen_to(self, topics.DIAGNOSTICS, self._on_diagnostics)
+
+    def publish_diagnostics(self: Any) -> None:
+        """Publish `status()`, after a look at whether this node still hears anybody."""
+        self._mind_deafness()
+        super().publish_diagnostics()
+
+    def _on_diagnostics(self: Any, message: DiagnosticArray) -> None:
+        if any(status.hardware_id != self.get_fully_qualified_name() for status in message.status):
+            self._deaf_checks = 0
+
+    def _mind_deafness(self: Any) -> None:
+        """End this node after `DEAF_CHECKS` in a row without a word of the others that DDS says are there."""
+        alone = self.count_publishers(topics.DIAGNOSTICS.name) < 2
+        self._deaf_checks = 0 if alone or steady_s() - self._heard_s < FRESH_S else self._deaf_checks + 1
+        if self._deaf_checks >= DEAF_CHECKS and not self.done:
+            self.fault = "hears none of the other nodes any more, and ends; start again with the same run_dir to resume"
+            self.get_logger().error(self.fault)
+            self.done, self.exit_code = True, 1
 
     def read_state(self: Any, message: JointState) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
         """Position, velocity and stamp of a joint state; remembers whether the arm can be heard. Raises TurnRlError."""
@@ -104,6 +131,8 @@ class SessionNode(Diagnosed, LifecycleNode):
             return response
 
 
+DEAF_CHECKS = 8
+"""One a second. More time than any node needs between two signs of life, less than DDS needs to miss one that died."""
 FRESH_S = 3.0
 """A joint state older than this (wall clock) does not show that the arm is there."""
 

@@ -1,10 +1,12 @@
 """Collector: joint states and executed commands to a sealed session file."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
@@ -12,6 +14,7 @@ from std_msgs.msg import Float64MultiArray, String
 
 from turn_rl_ros.core.assembler import Assembler
 from turn_rl_ros.core.config import param
+from turn_rl_ros.core.decision import PROBE_NS
 from turn_rl_ros.core.errors import ConfigError, TurnRlError
 from turn_rl_ros.core.transition import Transition
 from turn_rl_ros.data.disk import require_room
@@ -24,6 +27,10 @@ from turn_rl_ros.nodes.spin import run_node
 
 LAST_STATE_WAIT_S = 1.0
 """Wall-clock wait, after the guard closed the window, for messages that are still on their way."""
+GUARD_S = 1.0
+"""A guard that could be heard was heard more recently than this (wall clock)."""
+MOVING = 0.01
+"""rad/s or m/s; slower than this, and without a command, the arm is not in use."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Collector(SessionNode):
         self._executor_state: dict[str, Any] = {}
         self._guard_state: dict[str, Any] = {}
         self._closed_s: float | None = None
+        self._guarded_s = -math.inf
         self._sealed: dict[str, Any] = {}
         self._state = topics.publish_on(self, topics.COLLECTOR_STATE)
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
@@ -70,7 +78,7 @@ class Collector(SessionNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open a session file; refuses, with the reason in its state, when that cannot be done."""
-        self.fault = self.unwired()
+        self.fault = self.unwired() or self._unguarded()
         if self.fault:
             self._publish_state("refused")
             return TransitionCallbackReturn.FAILURE
@@ -92,7 +100,7 @@ class Collector(SessionNode):
             self._publish_state("refused")
             return TransitionCallbackReturn.FAILURE
         self._assembler = Assembler(self.spec)
-        self._first_ns = self._latest_ns = 0
+        self._latest_ns, self._in_use = 0, (0, 0)
         self._closed_s = None
         self.fault = ""
         self._publish_state("recording")
@@ -134,21 +142,40 @@ class Collector(SessionNode):
         if self._writer is None:
             return
         self._latest_ns = stamp
-        self._first_ns = self._first_ns or stamp
+        if np.abs(velocity).max() > MOVING:
+            self._note_use(stamp)
         self._append(self._assembler.state(position, velocity, stamp))
         if self._closed_s is not None:
             self._check()
 
     def _on_executed(self, message: Float64MultiArray) -> None:
+        self._guarded_s = steady_s()
         if self._writer is None:
             return
         try:
-            rows = self._assembler.executed(messages.message_to_decision(message))
+            decision = messages.message_to_decision(message)
+            rows = self._assembler.executed(decision)
         except TurnRlError as error:
             self._assembler.dropped["bad_command_message"] += 1
             self.warn_once_a_second(f"not recorded: {error}")
             return
+        if decision.stamp_ns != PROBE_NS:
+            self._note_use(decision.stamp_ns)
         self._append(rows)
+
+    def _note_use(self, stamp_ns: int) -> None:
+        first_ns, last_ns = self._in_use
+        self._in_use = first_ns or stamp_ns, max(last_ns, stamp_ns)
+
+    def _unguarded(self) -> str:
+        """Why nothing that is executed would be recorded, in one line; empty when it would be.
+
+        DDS connects topic by topic, and a guard counts the ears of a collector that was killed for another 20 s; so it
+        is not enough that both are there.
+        """
+        if steady_s() - self._guarded_s <= GUARD_S:
+            return ""
+        return f"nothing on {topics.EXECUTED.name} in the last {GUARD_S:g} s; is the guard running?"
 
     def _append(self, rows: Sequence[Transition]) -> None:
         assert self._writer is not None
@@ -187,8 +214,8 @@ class Collector(SessionNode):
         closed = self._guard_state if self._closed_s is not None else {}
         facts = {
             "window_asked_s": self._guard_state.get("window_s", float("nan")),
-            # A guard that is gone says nothing; then the time that was watched is the time that was used.
-            "window_used_s": closed.get("used_s", (self._latest_ns - self._first_ns) / 1e9),
+            # A guard that is gone says nothing; then the arm was in use as long as it was seen to move or be told to.
+            "window_used_s": closed.get("used_s", (self._in_use[1] - self._in_use[0]) / 1e9),
             "wear": {
                 "interventions": self._guard_state.get("interventions", {}),
                 **{key: self._guard_state.get(key, {}) for key in ("grant", "wear")},

@@ -26,6 +26,7 @@ from turn_rl_ros.nodes.spin import run_node
 from turn_rl_ros.nodes.wire import JointNumbers, Numbers
 
 CHECK_PERIOD_S = 0.05
+PROBE_PERIOD_S = 0.25
 RECORDER_TIMEOUT_S = 3.0
 """A collector that was heard on /diagnostics, once a second, and then no more for so long is gone or stands still."""
 ANSWER_SHARE = 0.5
@@ -42,7 +43,7 @@ class GuardNode(SessionNode):
         self.spec = declare_task(self)
         self.config = declare(self, GuardConfig)
         refuse_unknown(self)
-        follow_changes(self)
+        follow_changes(self, "window_id", "window_s")  # not its limits: any node of the graph could widen them
         Guard(self.spec, self.config)  # parameters that do not fit the robot are refused now, not when the window opens
         self._account = Account(self.spec, self.config)
         self._reader = messages.JointStateReader(self.spec.joint_names)
@@ -55,6 +56,7 @@ class GuardNode(SessionNode):
         self._reason = ""
         self._end_cause = Cause.NONE
         self._recorded_s = math.inf
+        self._sent_s = -math.inf
         self._latest_ns = 0
         self._last: tuple[NDArray[np.float64], NDArray[np.float64], int] | None = None
         self._names: list[str] | None = None
@@ -63,7 +65,6 @@ class GuardNode(SessionNode):
         topics.listen_to(self, topics.JOINT_STATES, self._on_state)
         topics.listen_to(self, topics.PROPOSED, self._on_proposal)
         self._collector = f"{self.get_namespace().rstrip('/')}/collector"
-        topics.listen_to(self, topics.DIAGNOSTICS, self._on_diagnostics)
         self._estop = EStop(self, self.config, self._account.ledger, self._on_estop)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(CHECK_PERIOD_S, self._check, clock=steady)
@@ -185,6 +186,7 @@ class GuardNode(SessionNode):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         """Take note of the collector's sign of life, once a second."""
+        super()._on_diagnostics(message)
         if any(status.hardware_id == self._collector for status in message.status):
             self._recorded_s = steady_s()
 
@@ -192,6 +194,7 @@ class GuardNode(SessionNode):
         """On the steady clock: what to do when messages stop coming, and the ROS clock perhaps with them."""
         if self._guard is None:
             self._say_grant()
+            self._probe()
             return
         if self._stood_still():
             return
@@ -347,6 +350,12 @@ class GuardNode(SessionNode):
         if self._account.changed(self.config):
             self._account.look(self.config)
             self._publish_state("inactive")
+
+    def _probe(self) -> None:
+        """Between windows: let the collector hear that it would hear what is executed."""
+        if steady_s() - self._sent_s >= PROBE_PERIOD_S:
+            self._sent_s = steady_s()
+            self._executed.publish(messages.decision_to_message(Decision.probe(len(self.spec.joint_names))))
 
     def _publish_state(self, phase: str) -> None:
         self._state.publish(messages.state_to_message({"phase": phase, **self._facts()}))

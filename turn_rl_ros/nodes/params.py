@@ -59,8 +59,11 @@ def refuse_unknown(node: Node) -> None:
             raise ConfigError(f"{node.get_name()}: unknown parameter {name!r}; known: {', '.join(known)}")
 
 
-def follow_changes(node: Any) -> None:
-    """Let `node.config` follow parameters set at run time; a bad value is refused with the reason."""
+def follow_changes(node: Any, *only: str) -> None:
+    """Let `node.config` follow parameters set at run time; a bad value is refused with the reason.
+
+    Where `only` names parameters, a change of any other that `node.config` has is refused.
+    """
 
     def update(changes: list[Parameter]) -> SetParametersResult:
         items = {item.name: item for item in fields(node.config)}
@@ -70,6 +73,9 @@ def follow_changes(node: Any) -> None:
             return SetParametersResult(successful=False, reason=str(error))
         if any(p.name.startswith("task.") for p in changes):
             return SetParametersResult(successful=False, reason="the task is fixed while the node runs")
+        if fixed := [name for name in new if only and name not in only]:
+            reason = f"{fixed[0]} is fixed while the node runs; set it in the parameter file and start again"
+            return SetParametersResult(successful=False, reason=reason)
         node.config = replace(node.config, **new)
         return SetParametersResult(successful=True)
 

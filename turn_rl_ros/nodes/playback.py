@@ -8,6 +8,7 @@ from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 
+from turn_rl_ros.core.decision import Decision
 from turn_rl_ros.core.spec import TaskSpec
 from turn_rl_ros.data.replay import Moment, Window
 from turn_rl_ros.nodes import messages, topics
@@ -58,6 +59,11 @@ class Playback:
         self._clock.publish(clock)
         self._message.position, self._message.velocity = moment.position.tolist(), moment.velocity.tolist()
         self._states.publish(self._message)
+
+    def probe(self) -> None:
+        """What a guard says between windows."""
+        decision = Decision.probe(len(self._message.name))
+        self._executed.publish(messages.decision_to_message(decision))
 
     def open(self, window: Window) -> None:
         """The window opens; the policy that acted in it is named first."""

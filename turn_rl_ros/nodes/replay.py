@@ -120,7 +120,8 @@ class Replay(Diagnosed, Node):
             return True
         if not self._recording.began:
             self._out.policy(window)
-            self._out.state(next(window.moments()))  # the collector records only an arm that it hears
+            self._out.state(next(window.moments()))  # the collector records only an arm and a guard that it hears
+            self._out.probe()
         return self._recording.ask()
 
     def _begin(self, window: Window) -> None:
