@@ -26,6 +26,7 @@ class Bench:
         self.node = rclpy.create_node("tester")
         self.guard = GuardNode(parameter_overrides=[Parameter(k, value=v) for k, v in parameters.items()])
         self.commands, self.executed, self.states = [], [], []
+        self.probes = 0
         topics.listen_to(self.node, topics.VELOCITY_COMMANDS, lambda m: self.commands.append(list(m.data)))
         self.recorder = topics.listen_to(self.node, topics.EXECUTED, self.on_executed)
         topics.listen_to(self.node, topics.GUARD_STATE, lambda m: self.states.append(messages.message_to_state(m)))
@@ -39,9 +40,11 @@ class Bench:
         self.guard.trigger_configure()
 
     def on_executed(self, message):
-        """Keep what was executed, not what is said between windows."""
+        """Keep what was executed, count what is said between windows."""
         decision = messages.message_to_decision(message)
-        if decision.stamp_ns != PROBE_NS:
+        if decision.stamp_ns == PROBE_NS:
+            self.probes += 1
+        else:
             self.executed.append(decision)
 
     def open(self):

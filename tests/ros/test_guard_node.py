@@ -241,6 +241,28 @@ def test_a_worn_arm_stops_with_one_reason(make):
     assert bench.commands[-1] == [0.0] * 7
 
 
+def test_nobody_can_widen_its_limits_while_it_runs(bench):
+    before = bench.guard.config
+    for name, value in (("dry_run", True), ("executor_timeout_s", 300.0), ("max_tip_speed", 9.0)):
+        (answer,) = bench.guard.set_parameters([Parameter(name, value=value)])
+        assert not answer.successful
+        assert answer.reason.startswith(f"{name} is fixed while the node runs")
+    assert bench.guard.config == before
+
+
+def test_between_windows_it_can_be_heard_and_in_one_it_says_only_what_was_executed(make):
+    bench = make()
+    bench.until(lambda: bench.probes >= 2)
+    bench.open()
+    bench.probes = 0
+    for tick in range(10):
+        bench.state(tick)
+        bench.propose(tick, [0.1] * 7)
+        bench.until(lambda: len(bench.executed) > tick)
+        time.sleep(0.05)
+    assert bench.probes == 0
+
+
 def test_a_second_guard_on_the_same_ledger_is_refused(bench):
     with pytest.raises(ConfigError, match="another guard keeps the ledger"):
         GuardNode(parameter_overrides=[Parameter("run_dir", value=str(bench.run_dir))])
