@@ -91,6 +91,17 @@ def test_a_window_that_was_cut_gets_only_what_is_left_of_it(tmp_path):
     assert crew.seconds[0] == 60.0
 
 
+@pytest.mark.parametrize(("growth", "seconds"), [(2.0, {0: 60.0, 1: 120.0}), (0.5, {0: 60.0, 1: 30.0})])
+def test_windows_may_grow_or_shrink_and_a_cut_one_keeps_its_own_length(tmp_path, growth, seconds):
+    crew = Diary()
+    crew.breaks_at = ("session", 1)
+    with pytest.raises(KeyboardInterrupt):
+        run(crew, tmp_path, window_growth=growth)
+    crew.seconds[1] = 20.0
+    run(crew, tmp_path, window_growth=growth)
+    assert crew.seconds == seconds
+
+
 def test_when_training_fails_the_turns_go_on(tmp_path):
     crew = Diary()
 

@@ -22,12 +22,19 @@ class TurnsConfig:
     run_dir: str = param("runs/latest", "run directory, shared with collector and trainer")
     env: str = param("panda", "name of the environment, for summary.json and the report")
     turns: int = param(6, "turns to walk: each one session and one training", low=1, high=100000)
-    window_s: float = param(60.0, "robot time of each session", unit="s", low=0.05, high=86400.0)
+    window_s: float = param(60.0, "robot time of the first session", unit="s", low=0.05, high=86400.0)
+    window_growth: float = param(
+        1.0, "each window is so many times as long as the one before; 1: all the same", low=0.1, high=10.0
+    )
     train: bool = param(True, "train after each session; without it the deployed policy stays")
     evaluate_goals: int = param(
         100, "held-out goals on which each policy is scored in the simulator (0: no simulator here)", low=0, high=100000
     )
     evaluate_seed: int = param(12345, "seed of the held-out goals, apart from every session's", low=0, high=2**31 - 1)
+
+    def window_of(self, turn: int) -> float:
+        """Robot time of the session of `turn`, in seconds."""
+        return self.window_s * self.window_growth**turn
 
 
 @dataclass(frozen=True)
@@ -108,9 +115,10 @@ def walk(config: TurnsConfig, crew: Crew, now_s: Callable[[], float], say: Calla
 def _session(turn: int, config: TurnsConfig, crew: Crew, say: Callable[[str], None]) -> Session:
     """The turn's session, or what is left of its window when an earlier start was cut short."""
     done = crew.recorded(turn)
-    left_s = config.window_s - done.robot_seconds
+    window_s = config.window_of(turn)
+    left_s = window_s - done.robot_seconds
     # Less than a hundredth of the window is the rounding of a full one.
-    if left_s > 0.01 * config.window_s:
+    if left_s > 0.01 * window_s:
         if done.transitions:
             say(f"turn {turn}: {done.robot_seconds:.1f} s were recorded before, {left_s:.1f} s of the window are left")
         crew.run_session(turn, left_s)

@@ -65,6 +65,8 @@ LEVERS: dict[str, dict[str, Any]] = {
     "home every 5 episodes": {"executor.home_every": 5},
     "6 turns of 10 s": {"director.turns": 6, "director.window_s": 10.0},
     "1 turn of 60 s": {"director.turns": 1, "director.window_s": 60.0},
+    "growing turns": {"director.window_s": 60 / 7, "director.window_growth": 2.0},
+    "shrinking turns": {"director.window_s": 60 * 4 / 7, "director.window_growth": 0.5},
     "3-step returns": {"trainer.n_step": 3},
     "5-step returns": {"trainer.n_step": 5},
     "best of 16 by Q": {"trainer.extract": "best_of_k"},
