@@ -62,6 +62,12 @@ LEVERS: dict[str, dict[str, Any]] = {
     "alpha adaptive": {"trainer.cql.alpha_rule": "adaptive"},
     "policy alone acts": {"executor.behaviour.random_share": 0.0, "executor.behaviour.policy_share": 1.0},
     "random acts": {"executor.behaviour.random_share": 1.0, "executor.behaviour.policy_share": 0.0},
+    "adaptive alpha, 3-step returns, policy alone": {
+        "trainer.cql.alpha_rule": "adaptive",
+        "trainer.n_step": 3,
+        "executor.behaviour.random_share": 0.0,
+        "executor.behaviour.policy_share": 1.0,
+    },
     "home every 5 episodes": {"executor.home_every": 5},
     "6 turns of 10 s": {"director.turns": 6, "director.window_s": 10.0},
     "1 turn of 60 s": {"director.turns": 1, "director.window_s": 60.0},
