@@ -19,6 +19,8 @@ from turn_rl_ros.nodes.base import steady_s
 
 ANSWER_S = 25.0
 """Wall-clock wait for another node's answer; longer than DDS takes to notice that a computer is gone (20 s)."""
+ASK_AGAIN_S = 5.0
+"""An answer is lost, and nobody told, where a server has not found the asker's ears yet."""
 RETURN_S = 120.0
 """More of that in the time after the computer came back: its nodes are found again one by one. One that has not missed
 this computer yet takes new greetings for old ones until they, ever farther apart, outnumber those of before."""
@@ -123,19 +125,33 @@ class Peers:
 
     def _call(self, client: Any, request: Any, name: str) -> Any:
         """Ask until there is an answer: a request is lost with the link. All of them may be repeated."""
+        asked: list[Any] = []
+        asked_s = -math.inf
+
+        def answered() -> bool:
+            """Whether a request was answered, or never will be; asks once more in good time."""
+            nonlocal asked_s
+            gone = not client.service_is_ready()
+            if not gone and steady_s() - asked_s > ASK_AGAIN_S:
+                asked_s = steady_s()
+                asked.append(client.call_async(request))
+                asked[-1].add_done_callback(lambda _: self._nudge())
+            return gone or any(future.done() for future in asked)
+
         while True:
             self._wait(
                 client.service_is_ready,
                 ANSWER_S,
                 f"the node {name!r} to come up; is it running in this namespace and domain?",
             )
-            future = client.call_async(request)
-            future.add_done_callback(lambda _: self._nudge())
-            self._wait(partial(_answered, future, client), ANSWER_S, f"an answer of the node {name!r}")
-            if future.done():
+            self._wait(answered, ANSWER_S, f"an answer of the node {name!r}")
+            answers = [future.result() for future in asked if future.done()]
+            for future in asked:
+                client.remove_pending_request(future)
+            if answers:
                 self._met = self._met or name in ON_THE_ROBOT
-                return future.result()
-            client.remove_pending_request(future)
+                return answers[0]
+            asked, asked_s = [], -math.inf
 
     def _nudge(self) -> None:
         with self._changed:
@@ -161,8 +177,11 @@ class Peers:
         state = self._state_of(name)
         if state == State.PRIMARY_STATE_ACTIVE:
             self._transition(name, Transition.TRANSITION_DEACTIVATE)
-        elif state == State.PRIMARY_STATE_UNCONFIGURED and not self._transition(name, Transition.TRANSITION_CONFIGURE):
-            raise TurnRlError(f"the node {name!r} cannot be configured: see its log")
+        elif state == State.PRIMARY_STATE_UNCONFIGURED:
+            # A request may have come through although its answer did not: then the second one does not apply.
+            self._transition(name, Transition.TRANSITION_CONFIGURE)
+            if self._state_of(name) == State.PRIMARY_STATE_UNCONFIGURED:
+                raise TurnRlError(f"the node {name!r} cannot be configured: see its log")
 
     def _state_of(self, name: str) -> int:
         return int(self._call(self._get[name], GetState.Request(), name).current_state.id)
@@ -172,8 +191,3 @@ class Peers:
         result = self._call(self._set[name], request, name).results[0]
         if not result.successful:
             raise TurnRlError(f"{name} refuses {parameter} = {value}: {result.reason}")
-
-
-def _answered(future: Any, client: Any) -> bool:
-    """Whether a request was answered, or never will be."""
-    return future.done() or not client.service_is_ready()

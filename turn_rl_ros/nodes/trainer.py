@@ -15,6 +15,7 @@ from turn_rl_ros.core.errors import TurnRlError
 from turn_rl_ros.core.signature import SigningKey
 from turn_rl_ros.core.store import PolicyStore, read_parcel
 from turn_rl_ros.data.dataset import Loader
+from turn_rl_ros.data.manifest import sealed_files
 from turn_rl_ros.learn.algorithms import ALGORITHMS, find_algorithm
 from turn_rl_ros.learn.config import TrainerConfig
 from turn_rl_ros.learn.job import run_job
@@ -62,6 +63,7 @@ class Trainer(Diagnosed, Node):
         self.facts: dict[str, Any] = {"phase": "idle"}
         """What the training is at; replaced as a whole, so that another thread may read it."""
         self._thread: threading.Thread | None = None
+        self._begun_with: list[Path] = []
         self._stopping = threading.Event()
         self._policy = topics.publish_on(self, topics.POLICY)
         self._state = topics.publish_on(self, topics.TRAINER_STATE)
@@ -84,12 +86,15 @@ class Trainer(Diagnosed, Node):
 
     def _on_train(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         busy = self._thread is not None and self._thread.is_alive()
+        # With no session since, it is the same request once more: its answer was lost.
+        refused = busy and sealed_files(self._run_dir / "sessions") != self._begun_with
         if not busy:
             self._start()
-        response.success, response.message = not busy, "a training is running" if busy else "training"
+        response.success, response.message = not refused, "a training is running" if refused else "training"
         return response
 
     def _start(self) -> None:
+        self._begun_with = sealed_files(self._run_dir / "sessions")
         self.facts = {"phase": "training", "step": 0, "steps": self._settings.learning.steps}
         self._report()
         self._thread = threading.Thread(target=self._train, name="training")
