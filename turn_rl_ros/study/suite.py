@@ -26,6 +26,7 @@ GYMNASIUM = {
     "width": 64,
     "learning_rate": 1e-3,
     "target_rate": 0.01,
+    "n_step": 1,
 }
 """Of the trainer, over the scenario file that lends the rest: there are no goals, and states are not cells."""
 
@@ -59,7 +60,8 @@ def gymnasium(id: str, changes: Mapping[str, Any]) -> Plan:
     lender = scenario_file("gridworld" if spec.discrete else "panda")
     learning = {name.removeprefix("trainer."): v for name, v in changes.items() if name.startswith("trainer.")}
     plan = read_plan(lender, {k: v for k, v in changes.items() if not k.startswith("trainer.")})
-    settings = read_settings(lender, spec.discrete, {"seeds": 1, "deploy": "first", **GYMNASIUM, **learning})
+    own: dict[str, Any] = {} if spec.discrete else {"cql.alpha_rule": "fixed"}
+    settings = read_settings(lender, spec.discrete, {"seeds": 1, "deploy": "first", **GYMNASIUM, **own, **learning})
     return replace(plan, spec=spec, behaviour=BehaviourConfig(), settings=settings)
 
 
