@@ -272,3 +272,13 @@ def test_with_a_public_key_only_its_signatures_pass_from_wire_and_disk(make_benc
     PolicyStore(tmp_path / "run", "deployed").find(3).with_suffix(".sig").unlink()
     bench.start()
     assert bench.state["turn"] == 0, "its signature is gone from the disk"
+
+
+def test_the_executor_takes_a_refusal_back_once_it_acts(make_bench):
+    """Its state is latched, and the pre-flight check reads the last word."""
+    bench = make_bench()
+    bench.start()
+    assert bench.executor.trigger_activate() == TransitionCallbackReturn.FAILURE
+    bench.until(lambda: "no joint_states" in bench.state["fault"])
+    bench.open()
+    bench.until(lambda: not bench.state["fault"])

@@ -76,8 +76,8 @@ class Executor(SessionNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open: a pilot of its own for each session, so that goals depend on the seed and the session alone."""
         self.fault = self.unwired(guard=self._proposed)
+        self._publish_state()  # also that a refusal of before is over: the pre-flight check reads the last word
         if self.fault:
-            self._publish_state()
             return TransitionCallbackReturn.FAILURE
         self._ask_home_ns = 0
         self._returns = Returns(self._task)
