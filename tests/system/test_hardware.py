@@ -148,10 +148,7 @@ def test_a_window_goes_home_through_the_trajectory_controller_then_acts_and_ends
 def test_the_e_stop_ends_a_way_home_where_it_is_and_the_joints_are_given_back(graph, watch):
     """2 rad at 0.3 rad/s takes 10 s; pressed on the way, the arm rests short of home, and no window opens again."""
     away = {"start": [2.0, *HOME[1:]]}
-    patient = {"patience_s": 15.0}  # it may have to find everybody first
-    params = scenario(
-        graph, {**window(20.0), "executor": {"homing": "service"}, "stand_in": away, "preflight": patient}
-    )
+    params = scenario(graph, {**window(20.0), "executor": {"homing": "service"}, "stand_in": away, "preflight": QUICK})
     for node in ("stand_in", *CREW, "director"):
         graph.start(node, params)
     watcher = watch(params)
